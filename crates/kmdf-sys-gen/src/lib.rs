@@ -1,0 +1,1 @@
+//! kmdf-sys-gen

@@ -1,0 +1,3 @@
+//! usb-bulk
+#![no_std]
+#![forbid(unsafe_code)]

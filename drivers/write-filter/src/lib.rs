@@ -1,0 +1,3 @@
+//! write-filter
+#![no_std]
+#![forbid(unsafe_code)]
