@@ -102,8 +102,23 @@ pub fn generate() -> Result<Vec<GeneratedFile>, Error> {
     for (name, imports, text) in sources {
         let parsed = syn::parse_file(&format!("{imports}{text}"))
             .map_err(|error| Error::Syntax { name, error })?;
-        let text = format!("{HEADER}{}", prettyplease::unparse(&parsed));
+        let text = format!("{HEADER}{}", separate(&prettyplease::unparse(&parsed)));
         files.push(GeneratedFile { name, text });
     }
     Ok(files)
+}
+
+/// An empty line between an item of several lines and the next.
+fn separate(source: &str) -> String {
+    let mut text = String::new();
+    let mut lines = source.lines().peekable();
+    while let Some(line) = lines.next() {
+        text += line;
+        text.push('\n');
+        let ends = line.starts_with('}') || line.starts_with(">;") || line.starts_with("use super");
+        if ends && lines.peek().is_some_and(|next| next.starts_with("///")) {
+            text.push('\n');
+        }
+    }
+    text
 }

@@ -13,6 +13,7 @@ use crate::{WDFFUNC, WdfDriverGlobals, WdfFunctionCount, WdfFunctions};
 ///
 /// The framework must be bound.
 #[must_use]
+#[inline]
 pub unsafe fn get_wdf_function_count() -> usize {
     // SAFETY: it is written only while the framework is being bound.
     let count = unsafe { WdfFunctionCount };

@@ -30,8 +30,7 @@
 mod generated;
 
 mod bitfield;
-#[doc(hidden)]
-pub mod call;
+mod call;
 mod llp64;
 mod macros;
 mod statics;
@@ -48,5 +47,7 @@ pub use status::{NT_ERROR, NT_INFORMATION, NT_SUCCESS, NT_WARNING};
 /// [`call_unsafe_wdf_function_binding!`].
 pub mod wdf {
     #[doc(hidden)]
-    pub use crate::call as __private;
+    pub mod __private {
+        pub use crate::call::*;
+    }
 }

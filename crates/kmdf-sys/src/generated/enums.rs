@@ -1292,6 +1292,7 @@ pub mod DEVICE_REGISTRY_PROPERTY {
     pub const DevicePropertyAllocatedResources: Type = 21;
     pub const DevicePropertyContainerID: Type = 22;
 }
+
 /// Enumeration `BUS_QUERY_ID_TYPE` (wdm.h)
 pub mod _BUS_QUERY_ID_TYPE {
     /// The type of the enumerators.
@@ -1434,6 +1435,7 @@ pub mod DMA_COMPLETION_STATUS {
     pub const DmaError: Type = 2;
     pub const DmaCancelled: Type = 3;
 }
+
 /// Enumeration `DMA_WIDTH` (wdm.h)
 pub mod _DMA_WIDTH {
     /// The type of the enumerators.

@@ -1409,9 +1409,9 @@ const _: () = {
 const _: () = {
     assert!(size_of::< _LARGE_INTEGER > () == 8);
     assert!(align_of::< _LARGE_INTEGER > () == 8);
+    assert!(offset_of!(_LARGE_INTEGER, __bindgen_anon_1) == 0);
     assert!(offset_of!(_LARGE_INTEGER, u) == 0);
     assert!(offset_of!(_LARGE_INTEGER, QuadPart) == 0);
-    assert!(offset_of!(_LARGE_INTEGER, __bindgen_anon_1) == 0);
 };
 const _: () = {
     assert!(size_of::< _WDF_COMMON_BUFFER_CONFIG > () == 8);
@@ -2527,9 +2527,9 @@ const _: () = {
 const _: () = {
     assert!(size_of::< _ULARGE_INTEGER > () == 8);
     assert!(align_of::< _ULARGE_INTEGER > () == 8);
+    assert!(offset_of!(_ULARGE_INTEGER, __bindgen_anon_1) == 0);
     assert!(offset_of!(_ULARGE_INTEGER, u) == 0);
     assert!(offset_of!(_ULARGE_INTEGER, QuadPart) == 0);
-    assert!(offset_of!(_ULARGE_INTEGER, __bindgen_anon_1) == 0);
 };
 const _: () = {
     assert!(size_of::< _LIST_ENTRY > () == 16);

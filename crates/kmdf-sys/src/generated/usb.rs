@@ -31,7 +31,7 @@ unsafe extern "C" {
         IoStackLocation: PIO_STACK_LOCATION,
         Urb: PURB,
     );
-    /// `USBD_SelectConfigUrbAllocateAndBuild` (usbdlib.h). IRQL: `DISPATCH_LEVEL` at most.
+    /// `USBD_SelectConfigUrbAllocateAndBuild` (usbdlib.h).
     #[must_use]
     pub fn USBD_SelectConfigUrbAllocateAndBuild(
         USBDHandle: USBD_HANDLE,
@@ -39,7 +39,7 @@ unsafe extern "C" {
         InterfaceList: PUSBD_INTERFACE_LIST_ENTRY,
         Urb: *mut PURB,
     ) -> NTSTATUS;
-    /// `USBD_SelectInterfaceUrbAllocateAndBuild` (usbdlib.h). IRQL: `DISPATCH_LEVEL` at most.
+    /// `USBD_SelectInterfaceUrbAllocateAndBuild` (usbdlib.h).
     #[must_use]
     pub fn USBD_SelectInterfaceUrbAllocateAndBuild(
         USBDHandle: USBD_HANDLE,
@@ -56,7 +56,7 @@ unsafe extern "C" {
         OutputBuffer: PUCHAR,
         ResultLength: PULONG,
     ) -> NTSTATUS;
-    /// `USBD_IsInterfaceVersionSupported` (usbdlib.h). IRQL: `DISPATCH_LEVEL` at most.
+    /// `USBD_IsInterfaceVersionSupported` (usbdlib.h).
     pub fn USBD_IsInterfaceVersionSupported(
         USBDHandle: USBD_HANDLE,
         USBDInterfaceVersion: ULONG,
