@@ -409,6 +409,12 @@ impl TransferError {
         self.error.kind()
     }
 
+    /// The same bytes, with another reason: for a driver that says in its own terms what a target's status means.
+    #[must_use]
+    pub const fn with_error(self, error: Error) -> Self {
+        Self { error, ..self }
+    }
+
     /// Bytes moved before it failed, where that is known: 0 when nothing was sent, else what the lower driver reported. `None` on a pipe
     /// when the count cannot be told from the one requested, which the framework leaves in place when a URB was never sent.
     #[must_use]
