@@ -101,8 +101,7 @@ impl<'t> Sink<'t> {
     }
 
     pub(crate) fn finish(mut self) -> Vec<Finding> {
-        self.findings
-            .sort_by(|a, b| (a.line, a.column, a.rule).cmp(&(b.line, b.column, b.rule)));
+        self.findings.sort_by_key(|a| (a.line, a.column, a.rule));
         self.findings
     }
 }

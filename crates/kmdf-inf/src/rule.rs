@@ -104,7 +104,7 @@ macro_rules! rules {
 
 rules! {
     // The file and its grammar.
-    Signature = "signature", Some(1001), [E E E], "no [Version] section with Signature = \"$Windows NT$\"";
+    Signature = "signature", Some(1001), [E E E], "no `[Version]` section with Signature = \"$Windows NT$\"";
     Syntax = "syntax", Some(1002), [E E E], "a line that cannot be read";
     Encoding = "encoding", Some(1003), [E E E], "an encoding that Windows does not read";
     AnsiCodePage = "ansi-code-page", None, [W W W], "characters whose meaning depends on the code page";
@@ -133,16 +133,16 @@ rules! {
     NeedsWithoutInclude = "needs-without-include", Some(1319), [E E E], "Needs without the Include of its file";
     NeedsSuffix = "needs-suffix", Some(1313), [E E E], "Needs names a section of another kind";
     // Strings.
-    UndefinedString = "undefined-string", Some(1235), [E E E], "a %token% that [Strings] does not define";
+    UndefinedString = "undefined-string", Some(1235), [E E E], "a `%token%` that `[Strings]` does not define";
     UnusedString = "unused-string", None, [W W W], "a string that nothing uses";
     StringLanguages = "string-languages", Some(1295), [E E E], "languages with different sets of strings";
     // [Version].
-    VersionDirective = "version-directive", Some(1234), [E E E], "a required directive of [Version] is missing or empty";
+    VersionDirective = "version-directive", Some(1234), [E E E], "a required directive of `[Version]` is missing or empty";
     ProviderMicrosoft = "provider-microsoft", Some(1204), [E E E], "Provider claims to be Microsoft";
     PlaceholderProvider = "placeholder-provider", None, [W W W], "a placeholder is left as the provider or manufacturer";
     CatalogMissing = "catalog-missing", Some(1233), [E E E], "no CatalogFile: the package counts as unsigned";
     CatalogName = "catalog-name", Some(1214), [E E E], "CatalogFile is not name.cat";
-    CatalogListed = "catalog-listed", Some(1213), [E E E], "the catalog is listed in [SourceDisksFiles]";
+    CatalogListed = "catalog-listed", Some(1213), [E E E], "the catalog is listed in `[SourceDisksFiles]`";
     DriverVersion = "driver-version", Some(1217), [E E E], "a malformed version in DriverVer";
     DriverDate = "driver-date", Some(1218), [E E E], "a malformed date in DriverVer";
     PnpLockdown = "pnp-lockdown", Some(1324), [W E E], "PnpLockdown=1 is missing";
@@ -151,8 +151,8 @@ rules! {
     ClassGuidMismatch = "class-guid-mismatch", Some(1281), [E E E], "ClassGuid is not the one that belongs to Class";
     SampleClass = "sample-class", Some(1284), [E E E], "the class Sample is reserved for Microsoft";
     SystemClass = "system-class", None, [W W W], "a class that is reserved for the system";
-    ClassInstaller = "class-installer", Some(1285), [E E E], "[ClassInstall32] for a class that Windows defines";
-    PrivateClass = "private-class", None, [E E E], "[ClassInstall32] is not valid in universal and Windows Driver packages";
+    ClassInstaller = "class-installer", Some(1285), [E E E], "`[ClassInstall32]` for a class that Windows defines";
+    PrivateClass = "private-class", None, [E E E], "`[ClassInstall32]` is not valid in universal and Windows Driver packages";
     // Manufacturer and models.
     NoDevice = "no-device", Some(1297), [E E E], "the file installs on no device";
     ModelsName = "models-name", Some(1011), [E E E], "a manufacturer without a models section";
@@ -164,8 +164,8 @@ rules! {
     DuplicateHardwareId = "duplicate-hardware-id", None, [W W W], "a hardware ID twice in one models section";
     HardwareId = "hardware-id", None, [E E E], "a hardware ID that no device can have";
     ServiceMissing = "service-missing", Some(1296), [E E E], "hardware without an associated service";
-    DefaultInstallArch = "default-install-arch", Some(1421), [E E E], "[DefaultInstall] without an architecture";
-    DefaultInstallMixed = "default-install-mixed", Some(1212), [E E E], "[DefaultInstall] beside [Manufacturer]";
+    DefaultInstallArch = "default-install-arch", Some(1421), [E E E], "`[DefaultInstall]` without an architecture";
+    DefaultInstallMixed = "default-install-mixed", Some(1212), [E E E], "`[DefaultInstall]` beside `[Manufacturer]`";
     SyntaxTooNew = "syntax-too-new", Some(1199), [E E E], "syntax that the oldest targeted Windows does not know";
     // Extension INFs.
     ExtensionIdMissing = "extension-id-missing", Some(1381), [E E E], "an extension INF without ExtensionId";
@@ -208,10 +208,10 @@ rules! {
     KmdfOsFloor = "kmdf-os-floor", None, [E E E], "KMDF is newer than the oldest targeted Windows";
     CoInstaller = "co-installer", Some(1303), [E E E], "a co-installer";
     // Files.
-    SourceMissing = "source-missing", Some(1230), [E E E], "a copied file is not in [SourceDisksFiles]";
-    SourceUnused = "source-unused", None, [W W W], "a file in [SourceDisksFiles] is never copied";
-    SourceCompressed = "source-compressed", Some(1231), [E E E], "a compressed file name in [SourceDisksFiles]";
-    DiskUndefined = "disk-undefined", Some(1273), [E E E], "a disk that [SourceDisksNames] does not list";
+    SourceMissing = "source-missing", Some(1230), [E E E], "a copied file is not in `[SourceDisksFiles]`";
+    SourceUnused = "source-unused", None, [W W W], "a file in `[SourceDisksFiles]` is never copied";
+    SourceCompressed = "source-compressed", Some(1231), [E E E], "a compressed file name in `[SourceDisksFiles]`";
+    DiskUndefined = "disk-undefined", Some(1273), [E E E], "a disk that `[SourceDisksNames]` does not list";
     DiskId = "disk-id", Some(1008), [E E E], "a disk id that is not a number";
     DestinationMissing = "destination-missing", Some(1275), [E E E], "a file list without a destination directory";
     DestinationId = "destination-id", Some(1243), [E E E], "a destination directory that is not a DIRID";

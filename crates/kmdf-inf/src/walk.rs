@@ -2,7 +2,7 @@
 //!
 //! What is reached is what Windows would read; the rest is unused. References that lead nowhere are reported here.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use crate::decoration::{ANY_ARCH, Decoration};
 use crate::directives::{DIRECTIVES, Directive, Kind, Scope, Sections, Sub};
@@ -28,7 +28,7 @@ pub(crate) struct Install<'a, 'd> {
     /// The section's name with the decoration it has in the file.
     pub(crate) name: String,
     pub(crate) section: &'d Merged<'a>,
-    pub(crate) archs: HashSet<String>,
+    pub(crate) archs: BTreeSet<String>,
     /// The oldest Windows build on which it installs.
     pub(crate) min_build: u32,
     /// Reached from `[Manufacturer]`, so that it has hardware.
@@ -320,7 +320,7 @@ impl<'a, 'd> Walker<'a, 'd, '_, '_> {
         for (_, section) in &subs {
             self.mark(section);
         }
-        let archs = HashSet::from([arch.to_owned()]);
+        let archs = BTreeSet::from([arch.to_owned()]);
         self.walk.installs.push(Install {
             name,
             section,

@@ -1,6 +1,6 @@
 //! Files: where they come from, where they go, and that the service's binary is among them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::checks::Context;
 use crate::checks::models::too_new;
@@ -72,7 +72,7 @@ pub(crate) fn check(context: &Context<'_, '_>, sink: &mut Sink<'_>) {
 fn tables<'d>(
     context: &'d Context<'_, 'd>,
     base: &'static str,
-    archs: Option<&'d HashSet<String>>,
+    archs: Option<&'d BTreeSet<String>>,
 ) -> impl Iterator<Item = &'d Merged<'d>> {
     context
         .doc

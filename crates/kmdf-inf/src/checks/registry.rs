@@ -34,6 +34,13 @@ const WELL_KNOWN: &[(&str, &[u64])] = &[
     ("UpperFilterDefaultLevel", &[SZ]),
     ("LowerFilterDefaultLevel", &[SZ]),
 ];
+/// Values by which a base INF defines filter levels.
+const FILTER_LEVELS: &[&str] = &[
+    "UpperFilterLevels",
+    "LowerFilterLevels",
+    "UpperFilterDefaultLevel",
+    "LowerFilterDefaultLevel",
+];
 /// Settings under `Parameters\Wdf` that are for a developer's machine.
 const DEBUGGING: &[&str] = &[
     "VerifierOn",
@@ -134,6 +141,10 @@ impl Value<'_> {
         self.is("UpperFilters") || self.is("LowerFilters")
     }
 
+    fn is_filter_level(&self) -> bool {
+        FILTER_LEVELS.iter().any(|name| self.is(name))
+    }
+
     fn kind(&self) -> u64 {
         self.flags & TYPE
     }
@@ -198,10 +209,17 @@ fn line(
         paths(context, field, sink);
     }
     let device = value.root == "HKR" && value.key.is_empty() && scope == Scope::Hardware;
-    if device && value.is("Security") && value.kind() == SZ {
-        if let Some(field) = entry.value(4) {
-            descriptor(context, field, sink);
-        }
+    if device
+        && value.is("Security")
+        && value.kind() == SZ
+        && let Some(field) = entry.value(4)
+    {
+        descriptor(context, field, sink);
+    }
+    if device && context.extension && value.is_filter_level() {
+        let help = "name a level of the base INF by FilterLevel, or leave the place to it by FilterPosition";
+        let message = "only a base INF defines filter levels";
+        sink.add(Rule::ExtensionDirective, entry.span.clone(), message, help);
     }
     let hardware = context
         .walk

@@ -319,9 +319,9 @@ fn service(context: &Context<'_, '_>, visit: &Visit<'_, '_>, sink: &mut Sink<'_>
     }
 }
 
-/// The first description of a service, by the service's name and the oldest build it is for: what is described for
-/// another Windows may differ.
-type Configured<'a, 'd> = HashMap<(String, u32), (&'d Merged<'a>, Vec<String>)>;
+/// The first description of a service, by the service's name and what it is for, oldest build and architecture: what
+/// is described for another Windows may differ.
+type Configured<'a, 'd> = HashMap<(String, u32, String), (&'d Merged<'a>, Vec<String>)>;
 
 /// Reports a service that two sections describe differently.
 fn conflict<'a, 'd>(
@@ -347,24 +347,25 @@ fn conflict<'a, 'd>(
         .collect();
     lines.sort_unstable();
     let name = context.doc.value(from, 0);
-    let min_build = context
-        .walk
-        .installs
-        .get(visit.install)
-        .map_or(0, |install| install.min_build);
-    let (first, known) = configured
-        .entry((name.to_lowercase(), min_build))
-        .or_insert_with(|| (visit.section, lines.clone()));
-    if *known != lines {
-        let message = format!(
-            "service '{name}' is described by [{}] and differently by [{}]",
-            first.name.value, visit.section.name.value
-        );
-        sink.add(
-            Rule::ServiceConflict,
-            from.span.clone(),
-            message,
-            "let both refer to one section",
-        );
+    let Some(install) = context.walk.installs.get(visit.install) else {
+        return;
+    };
+    for arch in &install.archs {
+        let target = (name.to_lowercase(), install.min_build, arch.clone());
+        let (first, known) = configured
+            .entry(target)
+            .or_insert_with(|| (visit.section, lines.clone()));
+        if *known != lines {
+            let message = format!(
+                "service '{name}' is described by [{}] and differently by [{}]",
+                first.name.value, visit.section.name.value
+            );
+            sink.add(
+                Rule::ServiceConflict,
+                from.span.clone(),
+                message,
+                "let both refer to one section",
+            );
+        }
     }
 }

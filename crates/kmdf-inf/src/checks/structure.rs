@@ -184,24 +184,23 @@ fn install(context: &Context<'_, '_>, section: &Merged<'_>, kind: Kind, sink: &m
         let Some(key) = &entry.key else { continue };
         let directive = DIRECTIVES.iter().find(|directive| key.is(directive.name));
         if let Some(directive) = directive {
-            if let (Some(home), Kind::Install | Kind::Sub(_)) = (directive.home, kind) {
-                if kind != Kind::Sub(home) {
-                    let suffix = Sub::ALL
-                        .iter()
-                        .find(|(_, sub)| *sub == home)
-                        .map_or("", |(suffix, _)| suffix);
-                    let help =
-                        format!("move it to the section of the same name with .{suffix} added");
-                    sink.add(
-                        Rule::MisplacedDirective,
-                        entry.span.clone(),
-                        format!(
-                            "{} does not belong into [{}]",
-                            directive.name, section.name.value
-                        ),
-                        help,
-                    );
-                }
+            if let (Some(home), Kind::Install | Kind::Sub(_)) = (directive.home, kind)
+                && kind != Kind::Sub(home)
+            {
+                let suffix = Sub::ALL
+                    .iter()
+                    .find(|(_, sub)| *sub == home)
+                    .map_or("", |(suffix, _)| suffix);
+                let help = format!("move it to the section of the same name with .{suffix} added");
+                sink.add(
+                    Rule::MisplacedDirective,
+                    entry.span.clone(),
+                    format!(
+                        "{} does not belong into [{}]",
+                        directive.name, section.name.value
+                    ),
+                    help,
+                );
             }
             if let Some(extra) = entry
                 .values

@@ -29,6 +29,7 @@ pub(crate) fn check(context: &Context<'_, '_>, sink: &mut Sink<'_>) {
     class(context, version, sink);
     class_install(context, version, sink);
     extension_id(context, version, sink);
+    extension_sections(context, sink);
     let lockdown = version.get("pnplockdown");
     if lockdown.map(|entry| context.doc.value(entry, 0)).as_deref() != Some("1") {
         let span = lockdown.map_or_else(|| version.name.span.clone(), |entry| entry.span.clone());
@@ -64,20 +65,19 @@ fn required(context: &Context<'_, '_>, version: &Merged<'_>, sink: &mut Sink<'_>
 
 fn provider(context: &Context<'_, '_>, version: &Merged<'_>, sink: &mut Sink<'_>) {
     let provider = version.get("provider");
-    if let Some(entry) = provider {
-        if context
+    if let Some(entry) = provider
+        && context
             .doc
             .value(entry, 0)
             .to_lowercase()
             .starts_with("microsoft")
-        {
-            sink.add(
-                Rule::ProviderMicrosoft,
-                entry.span.clone(),
-                "Provider is Microsoft",
-                "name the organisation that wrote this file",
-            );
-        }
+    {
+        sink.add(
+            Rule::ProviderMicrosoft,
+            entry.span.clone(),
+            "Provider is Microsoft",
+            "name the organisation that wrote this file",
+        );
     }
     let manufacturers = context
         .doc
@@ -313,5 +313,23 @@ fn extension_id(context: &Context<'_, '_>, version: &Merged<'_>, sink: &mut Sink
             );
         }
         (None, false) => {}
+    }
+}
+
+/// What only the base package of a device can say.
+fn extension_sections(context: &Context<'_, '_>, sink: &mut Sink<'_>) {
+    let help = "leave it to the base INF";
+    let sections = context.doc.sections.iter().filter(|(name, _)| {
+        let base = name.split('.').next().unwrap_or_default();
+        ["classinstall32", "controlflags", "defaultinstall"].contains(&base)
+    });
+    for (_, section) in sections.filter(|_| context.extension) {
+        let message = format!("an extension INF has no [{}]", section.name.value);
+        sink.add(
+            Rule::ExtensionDirective,
+            section.name.span.clone(),
+            message,
+            help,
+        );
     }
 }
