@@ -128,13 +128,9 @@ impl<'a> MemoryDescriptor<'a> {
     #[doc(alias = "WDF_MEMORY_DESCRIPTOR_INIT_HANDLE")]
     #[inline]
     pub fn memory(memory: &'a impl WdfMemory) -> Result<Self> {
-        Ok(Self::of(match length(memory.len())? {
-            0 => Kind::None,
-            length => Kind::Memory {
-                memory: memory.handle(),
-                length,
-            },
-        }))
+        // INVARIANT: a memory object is never empty.
+        let length = length(memory.len())?;
+        Ok(Self::of(Kind::Memory { memory: memory.handle(), length }))
     }
 
     /// A range of a memory object.

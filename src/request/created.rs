@@ -79,15 +79,21 @@ impl Request {
     #[inline]
     pub(super) fn finish_send(&mut self) {
         if self.cancellable {
-            self.cancellable = false;
-            // SAFETY: the request lives as long as `self`.
-            if let Some(state) = unsafe { context::<CancelState>(self.handle().cast()) } {
-                state.finish_submission();
-            }
+            self.finish_cancellable_send();
         }
         // SAFETY: a synchronous send is over when it returns, so that the request is idle; no canceller is at work any more.
         // With an IRP of the framework's it always succeeds; were it not to, the next send would fail with its own status.
         let _status = unsafe { reuse(self.handle()) };
+    }
+
+    /// Out of line: most sends have no cancel handle.
+    #[cold]
+    fn finish_cancellable_send(&mut self) {
+        self.cancellable = false;
+        // SAFETY: the request lives as long as `self`.
+        if let Some(state) = unsafe { context::<CancelState>(self.handle().cast()) } {
+            state.finish_submission();
+        }
     }
 }
 

@@ -69,6 +69,7 @@ impl SendRequest<'_> {
 /// # Safety
 ///
 /// `request` is a live WDFREQUEST that is not in flight.
+#[inline]
 pub(crate) unsafe fn reuse(request: ffi::WDFREQUEST) -> ffi::NTSTATUS {
     let mut params = ffi::WDF_REQUEST_REUSE_PARAMS {
         Size: crate::object::size_of_u32::<ffi::WDF_REQUEST_REUSE_PARAMS>(),
