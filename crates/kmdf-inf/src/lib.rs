@@ -157,3 +157,8 @@ fn signature(doc: &Document<'_>, sink: &mut Sink<'_>) -> bool {
     );
     false
 }
+
+/// The README's example is tested as those here are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -193,6 +193,7 @@ rules! {
     ServicesAssociated = "services-associated", Some(1211), [E E E], "two associated services";
     FilterAssociated = "filter-associated", None, [E E E], "a filter's service is the associated service";
     ServiceConflict = "service-conflict", Some(1333), [E E E], "one service is configured in two ways";
+    ServiceBinaryQuotes = "service-binary-quotes", None, [E E E], "a ServiceBinary with blanks, without quotes of its own";
     ServiceBinaryPath = "service-binary-path", Some(2085), [E E E], "ServiceBinary is not under a DIRID";
     ServiceBinaryCopied = "service-binary-copied", Some(2084), [W E E], "ServiceBinary is not a file that the package copies";
     // Filters and WDF.
@@ -228,6 +229,7 @@ rules! {
     RegistryParameters = "registry-parameters", Some(1323), [N N E], "a service value outside the Parameters key";
     RegistryAppend = "registry-append", Some(1305), [E E E], "a REG_MULTI_SZ value is appended to or deleted from";
     RegistryAppendType = "registry-append-type", Some(1265), [E E E], "the append flag on a value that is no REG_MULTI_SZ";
+    RegistryConflict = "registry-conflict", Some(1332), [E E E], "a service's value is written in two ways";
     RegistryFlags = "registry-flags", None, [E E E], "registry flags that are not a number";
     RegistryNumber = "registry-number", Some(1268), [E E E], "a numeric value that is not a number of its size";
     RegistryBinary = "registry-binary", Some(1267), [E E E], "binary data that is not a list of bytes";

@@ -111,10 +111,13 @@ fn human(reports: &[Report], colour: bool, out: &mut dyn Write) -> io::Result<()
             .filter(|finding| finding.severity == severity)
             .count()
     };
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let numbered =
+        |count: usize, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     writeln!(
         out,
-        "{} files: {errors} errors, {warnings} warnings",
-        reports.len()
+        "{}: {}, {}",
+        numbered(reports.len(), "file"),
+        numbered(count(Severity::Error), "error"),
+        numbered(count(Severity::Warning), "warning")
     )
 }

@@ -473,7 +473,7 @@ impl<'a, 'd> Walker<'a, 'd, '_, '_> {
             rule,
             field.span.clone(),
             format!(
-                "{} refers to [{name}], which does not exist",
+                "{} refers to [{name}], which is not in this file",
                 directive.name
             ),
             help,

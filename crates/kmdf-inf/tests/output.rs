@@ -74,7 +74,7 @@ fn outcomes() {
         Format::Human,
     );
     assert_eq!(outcome, Outcome::Findings);
-    assert!(out.ends_with("2 files: 0 errors, 1 warnings\n"), "{out}");
+    assert!(out.ends_with("2 files: 0 errors, 1 warning\n"), "{out}");
     let (outcome, out, errors) = run(&["bad/source_unused.inx", "bad/none.inx"], Format::Json);
     assert_eq!(outcome, Outcome::Unreadable);
     assert!(errors.contains("none.inx"));

@@ -456,6 +456,16 @@ fn service_binary(
         );
         return;
     };
+    let kind = visit.section.get("servicetype");
+    let kernel = kind.is_some_and(|entry| matches!(context.doc.number(entry, 0), Some(1 | 2)));
+    if kernel && path.contains(' ') && !text.starts_with('"') {
+        sink.add(
+            Rule::ServiceBinaryQuotes,
+            entry.span.clone(),
+            "a path with blanks needs quotes that stay in the value",
+            format!("write \"\"\"{text}\"\"\""),
+        );
+    }
     let Some(install) = context.walk.installs.get(visit.install) else {
         return;
     };

@@ -1,5 +1,6 @@
 //! The rules, by what they are about.
 
+mod conflicts;
 mod files;
 mod filters;
 mod models;
@@ -32,6 +33,7 @@ pub(crate) fn all(context: &Context<'_, '_>, sink: &mut Sink<'_>) {
     strings::check(context, sink);
     models::check(context, sink);
     services::check(context, sink);
+    conflicts::check(context, sink);
     filters::check(context, sink);
     files::check(context, sink);
     registry::check(context, sink);

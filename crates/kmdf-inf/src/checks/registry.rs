@@ -249,7 +249,8 @@ fn isolation(context: &Context<'_, '_>, value: &Value<'_>, scope: Scope, sink: &
         };
         let message = format!(
             "{}\\{} is outside the driver's own keys",
-            value.root, value.key
+            value.root,
+            context.doc.value(value.entry, 1)
         );
         if !(context.options.level == Level::Signature && tolerated) {
             sink.add(Rule::RegistryIsolated, span.clone(), message.clone(), help);

@@ -1,14 +1,12 @@
 //! `AddService` and the service-install sections.
 
-use std::collections::HashMap;
-
 use crate::checks::Context;
 use crate::checks::models::too_new;
 use crate::directives::{Kind, Sub};
 use crate::document::Merged;
 use crate::finding::Sink;
 use crate::rule::Rule;
-use crate::syntax::Entry;
+use crate::syntax::{Entry, Field};
 use crate::values;
 use crate::walk::Visit;
 
@@ -75,21 +73,23 @@ const SYSTEM: &[&str] = &[
     "usbxhci", "volmgr", "volsnap", "wdf01000",
 ];
 
-/// What a required directive must hold.
-const REQUIRED: &[(&str, &[u64])] = &[
-    ("ServiceType", &[1, 2, 0x10, 0x20, 0x110, 0x120, 0x60, 0xe0]),
-    ("StartType", &[0, 1, 2, 3, 4]),
-    ("ErrorControl", &[0, 1, 2, 3]),
+/// Required directives with the usual value of a device driver, and all values that they take.
+const REQUIRED: &[(&str, u64, &[u64])] = &[
+    (
+        "ServiceType",
+        1,
+        &[1, 2, 0x10, 0x20, 0x50, 0x60, 0x110, 0x120],
+    ),
+    ("StartType", 3, &[0, 1, 2, 3, 4]),
+    ("ErrorControl", 1, &[0, 1, 2, 3]),
 ];
 
 pub(crate) fn check(context: &Context<'_, '_>, sink: &mut Sink<'_>) {
-    let mut configured = Configured::new();
     for visit in &context.walk.visits {
         match visit.kind {
             Kind::Sub(Sub::Services) => services(context, visit, sink),
             Kind::Service => {
                 service(context, visit, sink);
-                conflict(context, visit, &mut configured, sink);
             }
             _ => {}
         }
@@ -243,14 +243,18 @@ fn service(context: &Context<'_, '_>, visit: &Visit<'_, '_>, sink: &mut Sink<'_>
             .get(name)
             .and_then(|entry| values::number(&context.doc.value(entry, 0)))
     };
-    for (name, allowed) in REQUIRED {
+    for (name, usual, allowed) in REQUIRED {
         let Some(entry) = section.get(name) else {
             continue;
         };
         let text = context.doc.value(entry, 0);
-        // User services may combine more types; a number is all that is asked of them here.
         if !values::number(&text).is_some_and(|number| allowed.contains(&number)) {
-            sink.add(Rule::ServiceValue, entry.span.clone(), format!("'{text}' is not a {name}"), format!("a driver of a device has {name} = 1, 3 and 1 in ServiceType, StartType, ErrorControl"));
+            sink.add(
+                Rule::ServiceValue,
+                entry.span.clone(),
+                format!("'{text}' is not a {name}"),
+                format!("write {name} = {usual}, as for other device drivers"),
+            );
         }
     }
     for name in ["ServiceType", "StartType", "ErrorControl", "ServiceBinary"] {
@@ -299,17 +303,7 @@ fn service(context: &Context<'_, '_>, visit: &Visit<'_, '_>, sink: &mut Sink<'_>
             help,
         );
     }
-    for name in ["LoadOrderGroup", "Dependencies"] {
-        if let Some(entry) = section.get(name) {
-            let help = "remove it; the device stack decides the order";
-            sink.add(
-                Rule::ServiceOrder,
-                entry.span.clone(),
-                format!("{name} does not order Plug and Play drivers"),
-                help,
-            );
-        }
-    }
+    order(context, section, sink);
     let install = context.walk.installs.get(visit.install);
     if let (Some(entry), Some(install)) = (
         section.get("BootFlags"),
@@ -319,53 +313,25 @@ fn service(context: &Context<'_, '_>, visit: &Visit<'_, '_>, sink: &mut Sink<'_>
     }
 }
 
-/// The first description of a service, by the service's name and what it is for, oldest build and architecture: what
-/// is described for another Windows may differ.
-type Configured<'a, 'd> = HashMap<(String, u32, String), (&'d Merged<'a>, Vec<String>)>;
-
-/// Reports a service that two sections describe differently.
-fn conflict<'a, 'd>(
-    context: &Context<'_, '_>,
-    visit: &Visit<'a, 'd>,
-    configured: &mut Configured<'a, 'd>,
-    sink: &mut Sink<'_>,
-) {
-    let Some(from) = visit.from.filter(|entry| entry.key_is("addservice")) else {
-        return;
+fn order(context: &Context<'_, '_>, section: &Merged<'_>, sink: &mut Sink<'_>) {
+    // A class extension (SpbCx, GpioClx) is no part of the stack: its client does depend on it.
+    let extension = |field: &Field| {
+        let name = context.doc.resolve(field).to_lowercase();
+        name.ends_with("cx") || name.ends_with("clx")
     };
-    let mut lines: Vec<String> = visit
-        .section
-        .entries
-        .iter()
-        .map(|entry| {
-            entry
-                .fields()
-                .map(|field| context.doc.resolve(field).to_lowercase())
-                .collect::<Vec<_>>()
-                .join(",")
-        })
-        .collect();
-    lines.sort_unstable();
-    let name = context.doc.value(from, 0);
-    let Some(install) = context.walk.installs.get(visit.install) else {
-        return;
-    };
-    for arch in &install.archs {
-        let target = (name.to_lowercase(), install.min_build, arch.clone());
-        let (first, known) = configured
-            .entry(target)
-            .or_insert_with(|| (visit.section, lines.clone()));
-        if *known != lines {
-            let message = format!(
-                "service '{name}' is described by [{}] and differently by [{}]",
-                first.name.value, visit.section.name.value
-            );
-            sink.add(
-                Rule::ServiceConflict,
-                from.span.clone(),
-                message,
-                "let both refer to one section",
-            );
-        }
+    let dependencies = section.get("Dependencies");
+    let dependencies = dependencies.filter(|entry| !entry.values.iter().all(extension));
+    for entry in section
+        .get("LoadOrderGroup")
+        .into_iter()
+        .chain(dependencies)
+    {
+        let name = entry.key.as_ref().map_or("", |key| &key.value);
+        sink.add(
+            Rule::ServiceOrder,
+            entry.span.clone(),
+            format!("{name} has no effect on the order of Plug and Play drivers"),
+            "remove it; the device stack decides the order",
+        );
     }
 }
