@@ -116,3 +116,25 @@ fn filter_and_base_are_for_one_device() {
     let shipped = shipped();
     assert!(shipped[0].1.contains(id) && shipped[2].1.contains(id));
 }
+
+/// Each parameter that a driver queries is written by its INX, under the key that the driver opens.
+#[test]
+fn write_the_parameters_that_the_drivers_read() {
+    let mut queried = 0;
+    for (path, text) in shipped()
+        .iter()
+        .filter(|(path, _)| path.starts_with("drivers"))
+    {
+        let source = root().join(path.with_file_name("src/lib.rs"));
+        let source = fs::read_to_string(source).expect("the driver's source");
+        for call in source.split("query_u32(utf16str!(\"").skip(1) {
+            let name = call.split('"').next().expect("a name");
+            assert!(
+                text.contains(&format!("HKR,Parameters,{name},0x00010001,")),
+                "{name}"
+            );
+            queried += 1;
+        }
+    }
+    assert!(queried > 0, "no driver queries a parameter");
+}
