@@ -1,12 +1,17 @@
-//! What the two synchronous writes cost, in instructions: the library (`safe`) beside the same call written raw, as the C macros do it.
+//! What the two synchronous writes cost, in instructions: the library (`safe`) beside the same call
+//! written raw, as the C macros do it.
 //!
-//! `raw` is what a careful C driver writes: structures initialised by the INIT macros, the call through the function table, no check. `checked` is the same with
-//! what the library always checks: before the call the IRQL, that a memory object fits the framework's 32-bit length, and that a stored pipe is of
-//! the current configuration; after it the lower driver's byte count against what it was given, the status, and whether a cancel handle is out. So `safe` against
-//! `checked` is what the abstraction costs, and `checked` against `raw` what the checks cost. With a request of the driver's own, both raw forms call
-//! WdfRequestReuse after the send, as the library does and as every driver must.
+//! `raw` is what a careful C driver writes: structures initialised by the INIT macros, the call
+//! through the function table, no check. `checked` is the same with what the library always checks:
+//! before the call the IRQL, that a memory object fits the framework's 32-bit length, and that a
+//! stored pipe is of the current configuration; after it the lower driver's byte count against what
+//! it was given, the status, and whether a cancel handle is out. So `safe` against `checked` is
+//! what the abstraction costs, and `checked` against `raw` what the checks cost. With a request of
+//! the driver's own, both raw forms call WdfRequestReuse after the send, as the library does and as
+//! every driver must.
 //!
-//! `cargo bench --bench sync_write -- --save-summary=json && cargo bench --bench table` prints the table of docs/cost.md.
+//! `cargo bench --bench sync_write -- --save-summary=json && cargo bench --bench table` prints the
+//! table of docs/cost.md.
 
 #![allow(missing_docs, reason = "a program")]
 #![allow(
@@ -25,8 +30,8 @@ use core::time::Duration;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use kmdf::{
-    Device, IoTarget, Memory, MemoryDescriptor, MemoryMdl, Object, Out, PipeKey, Request, SendOptions, SendRequest, TransferError, Transferred,
-    UsbConfiguration, UsbDevice, UsbPipe,
+    Device, IoTarget, Memory, MemoryDescriptor, MemoryMdl, Object, Out, PipeKey, Request,
+    SendOptions, SendRequest, TransferError, Transferred, UsbConfiguration, UsbDevice, UsbPipe,
 };
 use kmdf_sys::*;
 
@@ -67,11 +72,17 @@ fn world() -> Box<World> {
     let (configuration, key) = UsbDevice::create(device)
         .and_then(|usb| {
             usb.select_config(device, |interfaces| {
-                interfaces.pipes().find_map(UsbPipe::into_out).map(|pipe| pipe.key()).ok_or(kmdf::Error::NOT_FOUND)
+                interfaces
+                    .pipes()
+                    .find_map(UsbPipe::into_out)
+                    .map(|pipe| pipe.key())
+                    .ok_or(kmdf::Error::NOT_FOUND)
             })
         })
         .expect("the framework has a pipe");
-    let memory = Box::leak(Box::new(Memory::create(4096).expect("the framework has memory")));
+    let memory = Box::leak(Box::new(
+        Memory::create(4096).expect("the framework has memory"),
+    ));
     let raw_mdl = unsafe { ntddk::IoAllocateMdl(ptr::null_mut(), 0, 0, 0, ptr::null_mut()) };
     black_box(Box::new(World {
         target,
@@ -102,7 +113,10 @@ type Outcome = (NTSTATUS, usize);
 fn outcome(result: Result<Transferred, TransferError>) -> Outcome {
     match result {
         Ok(sent) => (sent.status().into_raw(), sent.bytes()),
-        Err(failed) => (failed.error().status().into_raw(), failed.bytes().unwrap_or(0)),
+        Err(failed) => (
+            failed.error().status().into_raw(),
+            failed.bytes().unwrap_or(0),
+        ),
     }
 }
 
@@ -116,41 +130,61 @@ macro_rules! wdf {
 }
 
 unsafe fn raw_reuse(request: WDFREQUEST) {
-    let mut params =
-        WDF_REQUEST_REUSE_PARAMS { Size: size_of::<WDF_REQUEST_REUSE_PARAMS>() as ULONG, Status: STATUS_SUCCESS, ..Default::default() };
-    let _ = unsafe { wdf!(WdfRequestReuseTableIndex: PFN_WDFREQUESTREUSE(request, &raw mut params)) };
+    let mut params = WDF_REQUEST_REUSE_PARAMS {
+        Size: size_of::<WDF_REQUEST_REUSE_PARAMS>() as ULONG,
+        Status: STATUS_SUCCESS,
+        ..Default::default()
+    };
+    let _ =
+        unsafe { wdf!(WdfRequestReuseTableIndex: PFN_WDFREQUESTREUSE(request, &raw mut params)) };
 }
 
-/// The part of a raw call that depends on the kind of buffer: runs `$send` with a pointer to the descriptor.
+/// The part of a raw call that depends on the kind of buffer: runs `$send` with a pointer to the
+/// descriptor.
 macro_rules! raw_buffer {
     (none, $world:ident, |$descriptor:ident| $send:expr) => {{
         let $descriptor: PWDF_MEMORY_DESCRIPTOR = ptr::null_mut();
         $send
     }};
     (bytes, $world:ident, |$descriptor:ident| $send:expr) => {{
-        let mut place = WDF_MEMORY_DESCRIPTOR { Type: _WDF_MEMORY_DESCRIPTOR_TYPE::WdfMemoryDescriptorTypeBuffer, ..Default::default() };
+        let mut place = WDF_MEMORY_DESCRIPTOR {
+            Type: _WDF_MEMORY_DESCRIPTOR_TYPE::WdfMemoryDescriptorTypeBuffer,
+            ..Default::default()
+        };
         place.u.BufferType.Buffer = $world.bytes.as_ptr().cast_mut().cast();
         place.u.BufferType.Length = $world.bytes.len() as ULONG;
         let $descriptor = &raw mut place;
         $send
     }};
     (memory, $world:ident, |$descriptor:ident| $send:expr) => {{
-        let mut place = WDF_MEMORY_DESCRIPTOR { Type: _WDF_MEMORY_DESCRIPTOR_TYPE::WdfMemoryDescriptorTypeHandle, ..Default::default() };
+        let mut place = WDF_MEMORY_DESCRIPTOR {
+            Type: _WDF_MEMORY_DESCRIPTOR_TYPE::WdfMemoryDescriptorTypeHandle,
+            ..Default::default()
+        };
         place.u.HandleType.Memory = $world.raw.memory;
         place.u.HandleType.Offsets = ptr::null_mut();
         let $descriptor = &raw mut place;
         $send
     }};
     (range, $world:ident, |$descriptor:ident| $send:expr) => {{
-        let mut offsets = WDFMEMORY_OFFSET { BufferOffset: 16, BufferLength: 512 };
-        let mut place = WDF_MEMORY_DESCRIPTOR { Type: _WDF_MEMORY_DESCRIPTOR_TYPE::WdfMemoryDescriptorTypeHandle, ..Default::default() };
+        let mut offsets = WDFMEMORY_OFFSET {
+            BufferOffset: 16,
+            BufferLength: 512,
+        };
+        let mut place = WDF_MEMORY_DESCRIPTOR {
+            Type: _WDF_MEMORY_DESCRIPTOR_TYPE::WdfMemoryDescriptorTypeHandle,
+            ..Default::default()
+        };
         place.u.HandleType.Memory = $world.raw.memory;
         place.u.HandleType.Offsets = &raw mut offsets;
         let $descriptor = &raw mut place;
         $send
     }};
     (mdl, $world:ident, |$descriptor:ident| $send:expr) => {{
-        let mut place = WDF_MEMORY_DESCRIPTOR { Type: _WDF_MEMORY_DESCRIPTOR_TYPE::WdfMemoryDescriptorTypeMdl, ..Default::default() };
+        let mut place = WDF_MEMORY_DESCRIPTOR {
+            Type: _WDF_MEMORY_DESCRIPTOR_TYPE::WdfMemoryDescriptorTypeMdl,
+            ..Default::default()
+        };
         place.u.MdlType.Mdl = $world.raw.mdl;
         place.u.MdlType.BufferLength = $world.raw.mdl_length;
         let $descriptor = &raw mut place;
@@ -264,7 +298,11 @@ macro_rules! raw_outcome {
         ($status, $written.min($given))
     };
     (pipe, $status:ident, $written:ident, $given:ident) => {
-        if NT_SUCCESS($status) || $given == 0 || $written < $given { ($status, $written.min($given)) } else { ($status, 0) }
+        if NT_SUCCESS($status) || $given == 0 || $written < $given {
+            ($status, $written.min($given))
+        } else {
+            ($status, 0)
+        }
     };
 }
 
@@ -306,10 +344,19 @@ macro_rules! request {
 
 macro_rules! send {
     (target, $world:ident, $request:ident, $buffer:ident, $options:ident) => {
-        $world.target.send_write_sync(request!($request, $world), buffer!($buffer, $world), Some(4096), options!($options))
+        $world.target.send_write_sync(
+            request!($request, $world),
+            buffer!($buffer, $world),
+            Some(4096),
+            options!($options),
+        )
     };
     (pipe, $world:ident, $request:ident, $buffer:ident, $options:ident) => {
-        $world.configuration.pipe(&$world.key)?.pipe_write_sync(request!($request, $world), buffer!($buffer, $world), options!($options))
+        $world.configuration.pipe(&$world.key)?.pipe_write_sync(
+            request!($request, $world),
+            buffer!($buffer, $world),
+            options!($options),
+        )
     };
 }
 
@@ -320,7 +367,8 @@ fn call((body, mut world): (Body, Box<World>)) -> (Outcome, Box<World>) {
     (outcome, world)
 }
 
-/// All combinations, each as a function of its own in the three manners, and as a benchmark of the same id.
+/// All combinations, each as a function of its own in the three manners, and as a benchmark of the
+/// same id.
 macro_rules! cases {
     ($($id:ident: $place:ident, $request:ident, $buffer:ident, $options:ident;)*) => {
         mod raw_body {
@@ -400,5 +448,9 @@ cases! {
     pipe_bytes_created: pipe, created, bytes, timeout;
 }
 
-library_benchmark_group!(name = sync_write, compare_by_id = true, benchmarks = [raw, checked, safe]);
+library_benchmark_group!(
+    name = sync_write,
+    compare_by_id = true,
+    benchmarks = [raw, checked, safe]
+);
 main!(library_benchmark_groups = sync_write);

@@ -1,4 +1,5 @@
-//! The table of docs/cost.md, from the summaries that the benchmark `sync_write` leaves behind. Fails when the library costs more than it may.
+//! The table of docs/cost.md, from the summaries that the benchmark `sync_write` leaves behind.
+//! Fails when the library costs more than it may.
 //!
 //! `cargo bench --bench sync_write -- --save-summary=json && cargo bench --bench table`
 
@@ -18,7 +19,8 @@ struct Case {
     safe: Option<u64>,
 }
 
-/// What the library may cost above the same checks written by hand: one in twenty, or so many instructions where the whole call has fewer than that is one in twenty of.
+/// What the library may cost above the same checks written by hand: one in twenty, or so many
+/// instructions where the whole call has fewer than that is one in twenty of.
 const ALLOWED_PERCENT: u64 = 5;
 const ALLOWED_INSTRUCTIONS: u64 = 8;
 
@@ -35,11 +37,14 @@ fn main() -> ExitCode {
 }
 
 fn table() -> Result<bool, Box<dyn Error>> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("the build has no target directory")?;
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .ok_or("the build has no target directory")?;
     let summaries = target.join("gungraun");
     let mut cases = BTreeMap::<String, Case>::new();
     for entry in WalkDir::new(&summaries) {
-        let entry = entry.map_err(|error| format!("no summaries in {}: {error}", summaries.display()))?;
+        let entry =
+            entry.map_err(|error| format!("no summaries in {}: {error}", summaries.display()))?;
         if entry.file_name() != "summary.json" {
             continue;
         }
@@ -48,20 +53,28 @@ fn table() -> Result<bool, Box<dyn Error>> {
             continue;
         }
         let id = summary["id"].as_str().ok_or("a summary without an id")?;
-        let instructions = summary["profiles"][0]["data"]["parts"][0]["metrics"]["Ir"]["values"]["new"].as_u64();
-        let instructions = instructions.ok_or_else(|| format!("{}: no instruction count", entry.path().display()))?;
+        let instructions =
+            summary["profiles"][0]["data"]["parts"][0]["metrics"]["Ir"]["values"]["new"].as_u64();
+        let instructions = instructions
+            .ok_or_else(|| format!("{}: no instruction count", entry.path().display()))?;
         let case = cases.entry(id.to_owned()).or_default();
         match summary["function_name"].as_str() {
             Some("raw") => case.raw = Some(instructions),
             Some("checked") => case.checked = Some(instructions),
             Some("safe") => case.safe = Some(instructions),
-            other => return Err(format!("{}: unknown benchmark {other:?}", entry.path().display()).into()),
+            other => {
+                return Err(
+                    format!("{}: unknown benchmark {other:?}", entry.path().display()).into(),
+                );
+            }
         }
     }
     if cases.is_empty() {
         return Err(format!("no summaries in {}", summaries.display()).into());
     }
-    println!("| call, buffer, options | raw | raw with the checks | kmdf | kmdf above raw with the checks |");
+    println!(
+        "| call, buffer, options | raw | raw with the checks | kmdf | kmdf above raw with the checks |"
+    );
     println!("|---|---:|---:|---:|---:|");
     let mut within = true;
     for (id, case) in &cases {
@@ -69,7 +82,10 @@ fn table() -> Result<bool, Box<dyn Error>> {
             return Err(format!("{id}: not all three were measured").into());
         };
         let difference = i128::from(safe) - i128::from(checked);
-        println!("| {} | {raw} | {checked} | {safe} | {difference:+} |", id.replace('_', ", "));
+        println!(
+            "| {} | {raw} | {checked} | {safe} | {difference:+} |",
+            id.replace('_', ", ")
+        );
         if safe > checked + (checked * ALLOWED_PERCENT / 100).max(ALLOWED_INSTRUCTIONS) {
             eprintln!("{id}: {safe} instructions, where the same checks by hand take {checked}");
             within = false;

@@ -29,7 +29,8 @@ impl LockedBuffers {
     }
 }
 
-/// Makes the framework call [`evt_io_in_caller_context`] for every request, and gives every request room for what it locks.
+/// Makes the framework call [`evt_io_in_caller_context`] for every request, and gives every request
+/// room for what it locks.
 ///
 /// # Safety
 ///
@@ -50,7 +51,8 @@ pub(crate) unsafe fn register(init: ffi::PWDFDEVICE_INIT) {
 unsafe fn does_neither_io(device: ffi::WDFDEVICE) -> bool {
     // SAFETY: the device is live by the caller's word.
     let object = unsafe { ffi::WdfDeviceWdmGetDeviceObject(device) };
-    // SAFETY: a device's device object lives as long as the device; the I/O type's flags are not changed after it was made.
+    // SAFETY: a device's device object lives as long as the device; the I/O type's flags are not
+    // changed after it was made.
     let flags = unsafe { (*object).Flags };
     flags & (ffi::DO_BUFFERED_IO | ffi::DO_DIRECT_IO) == 0
 }
@@ -68,7 +70,8 @@ unsafe extern "C" fn evt_io_in_caller_context(device: ffi::WDFDEVICE, request: f
     }
 }
 
-/// Locks the buffer of a write to a device that does neither I/O; leaves every other request as it is.
+/// Locks the buffer of a write to a device that does neither I/O; leaves every other request as it
+/// is.
 ///
 /// # Safety
 ///
@@ -83,7 +86,8 @@ unsafe fn lock_input(device: ffi::WDFDEVICE, request: ffi::WDFREQUEST) -> crate:
         return Ok(());
     }
     let (mut buffer, mut available) = (ptr::null_mut(), 0);
-    // SAFETY: called in the caller's context, as it has to be; the out-parameters live through the call.
+    // SAFETY: called in the caller's context, as it has to be; the out-parameters live through the
+    // call.
     let status = unsafe {
         ffi::WdfRequestRetrieveUnsafeUserInputBuffer(
             request,
@@ -94,7 +98,8 @@ unsafe fn lock_input(device: ffi::WDFDEVICE, request: ffi::WDFREQUEST) -> crate:
     };
     NtStatus::from_raw(status).ok()?;
     let mut memory = ptr::null_mut();
-    // SAFETY: address and length are the caller's own, which the framework probes and locks, or says why not.
+    // SAFETY: address and length are the caller's own, which the framework probes and locks, or
+    // says why not.
     let status = unsafe {
         ffi::WdfRequestProbeAndLockUserBufferForRead(request, buffer, available, &raw mut memory)
     };

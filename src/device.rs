@@ -15,17 +15,21 @@ use crate::status::{Error, NtStatus, Result};
 object! {
     /// A device of this driver, with a context of type `D`.
     ///
-    /// It is borrowed for a callback: the framework keeps a device until its callbacks have returned.
+    /// It is borrowed for a callback: the framework keeps a device until its callbacks have
+    /// returned.
     #[doc(alias = "WDFDEVICE")]
     pub struct Device<D> = ffi::WDFDEVICE__;
 }
 
 impl<D> Device<D> {
-    /// The next-lower driver of the device's stack: where a filter, or the function driver of a bus, sends requests.
+    /// The next-lower driver of the device's stack: where a filter, or the function driver of a
+    /// bus, sends requests.
     ///
-    /// The framework starts it with the device, and neither stops nor purges it when the device powers down or is removed.
+    /// The framework starts it with the device, and neither stops nor purges it when the device
+    /// powers down or is removed.
     ///
-    /// C: [`WdfDeviceGetIoTarget`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicegetiotarget).
+    /// C:
+    /// [`WdfDeviceGetIoTarget`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicegetiotarget).
     /// IRQL: up to `DISPATCH_LEVEL`.
     ///
     /// # Errors
@@ -42,7 +46,8 @@ impl<D> Device<D> {
 
     /// The device object this device is attached to; null for none.
     ///
-    /// C: [`WdfDeviceWdmGetAttachedDevice`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicewdmgetattacheddevice).
+    /// C:
+    /// [`WdfDeviceWdmGetAttachedDevice`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicewdmgetattacheddevice).
     #[doc(alias = "WdfDeviceWdmGetAttachedDevice")]
     #[must_use]
     pub fn attached_device(&self) -> ffi::PDEVICE_OBJECT {
@@ -56,7 +61,8 @@ impl<D: Context> Device<D> {
     ///
     /// # Errors
     ///
-    /// * `STATUS_INVALID_DEVICE_STATE`: it is not there yet, which [`DeviceInit::create`] rules out for everybody else.
+    /// * `STATUS_INVALID_DEVICE_STATE`: it is not there yet, which [`DeviceInit::create`] rules out
+    ///   for everybody else.
     #[doc(alias = "WdfObjectGetTypedContextWorker")]
     #[inline]
     pub fn context(&self) -> Result<&D> {
@@ -77,7 +83,8 @@ pub enum IoType {
     Neither,
 }
 
-/// What a device will be, until it is made. Borrowed for [`Driver::evt_device_add`](crate::Driver::evt_device_add).
+/// What a device will be, until it is made. Borrowed for
+/// [`Driver::evt_device_add`](crate::Driver::evt_device_add).
 ///
 /// C: [`WDFDEVICE_INIT`](https://learn.microsoft.com/windows-hardware/drivers/wdf/wdfdevice_init).
 ///
@@ -101,18 +108,22 @@ impl<'a, D: Context> DeviceInit<'a, D> {
         }
     }
 
-    /// Makes the device a filter: requests that its queues do not take go down unchanged, it does not own the power policy, and it does I/O as the device below does.
+    /// Makes the device a filter: requests that its queues do not take go down unchanged, it does
+    /// not own the power policy, and it does I/O as the device below does.
     ///
-    /// C: [`WdfFdoInitSetFilter`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdffdo/nf-wdffdo-wdffdoinitsetfilter).
+    /// C:
+    /// [`WdfFdoInitSetFilter`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdffdo/nf-wdffdo-wdffdoinitsetfilter).
     #[doc(alias = "WdfFdoInitSetFilter")]
     pub fn set_filter(&mut self) {
         // SAFETY: `*init` is live (the type's invariant).
         unsafe { ffi::WdfFdoInitSetFilter(*self.init) };
     }
 
-    /// How the device gets the data of reads and writes; buffered when not called. Without effect for a filter.
+    /// How the device gets the data of reads and writes; buffered when not called. Without effect
+    /// for a filter.
     ///
-    /// C: [`WdfDeviceInitSetIoType`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitsetiotype).
+    /// C:
+    /// [`WdfDeviceInitSetIoType`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitsetiotype).
     #[doc(alias = "WdfDeviceInitSetIoType")]
     pub fn set_io_type(&mut self, io_type: IoType) {
         let io_type = match io_type {
@@ -124,12 +135,17 @@ impl<'a, D: Context> DeviceInit<'a, D> {
         unsafe { ffi::WdfDeviceInitSetIoType(*self.init, io_type) };
     }
 
-    /// For devices that do neither buffered nor direct I/O, as a filter over such a one: locks the data of every write while the application's thread is there, so
-    /// that [`Received::input_memory`](crate::Received::input_memory) has it later. Without effect for the other I/O types.
+    /// For devices that do neither buffered nor direct I/O, as a filter over such a one: locks the
+    /// data of every write while the application's thread is there, so that
+    /// [`Received::input_memory`](crate::Received::input_memory) has it later. Without effect for
+    /// the other I/O types.
     ///
-    /// C: [`WdfDeviceInitSetIoInCallerContextCallback`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitsetioincallercontextcallback)
-    /// and [`WdfRequestProbeAndLockUserBufferForRead`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestprobeandlockuserbufferforread).
-    /// A write whose address is bad fails with the status of the probe, `STATUS_ACCESS_VIOLATION`, before the driver sees it.
+    /// C:
+    /// [`WdfDeviceInitSetIoInCallerContextCallback`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitsetioincallercontextcallback)
+    /// and
+    /// [`WdfRequestProbeAndLockUserBufferForRead`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestprobeandlockuserbufferforread).
+    /// A write whose address is bad fails with the status of the probe, `STATUS_ACCESS_VIOLATION`,
+    /// before the driver sees it.
     #[doc(alias = "EvtIoInCallerContext")]
     #[doc(alias = "WdfDeviceInitSetIoInCallerContextCallback")]
     #[doc(alias = "WdfRequestProbeAndLockUserBufferForRead")]
@@ -140,7 +156,8 @@ impl<'a, D: Context> DeviceInit<'a, D> {
 
     /// Has `D`'s PnP and power callbacks called.
     ///
-    /// C: [`WdfDeviceInitSetPnpPowerEventCallbacks`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitsetpnppowereventcallbacks).
+    /// C:
+    /// [`WdfDeviceInitSetPnpPowerEventCallbacks`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitsetpnppowereventcallbacks).
     #[doc(alias = "WdfDeviceInitSetPnpPowerEventCallbacks")]
     pub fn set_pnp_power_callbacks(&mut self)
     where
@@ -164,9 +181,11 @@ impl<'a, D: Context> DeviceInit<'a, D> {
         unsafe { ffi::WdfDeviceInitSetPnpPowerEventCallbacks(*self.init, &raw mut callbacks) };
     }
 
-    /// Makes the device, with `context`. Queues are made next, before [`Driver::evt_device_add`](crate::Driver::evt_device_add) returns.
+    /// Makes the device, with `context`. Queues are made next, before
+    /// [`Driver::evt_device_add`](crate::Driver::evt_device_add) returns.
     ///
-    /// C: [`WdfDeviceCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicecreate).
+    /// C:
+    /// [`WdfDeviceCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicecreate).
     ///
     /// # Errors
     ///
@@ -178,14 +197,17 @@ impl<'a, D: Context> DeviceInit<'a, D> {
     pub fn create(self, context: D) -> Result<&'a Device<D>> {
         let mut attributes = attributes_with_context::<D>();
         let mut handle = ptr::null_mut();
-        // SAFETY: `*init` is live, and of no further use to anybody: `self` was taken by value. The rest are locals that live through the call.
+        // SAFETY: `*init` is live, and of no further use to anybody: `self` was taken by value. The
+        // rest are locals that live through the call.
         let status =
             unsafe { ffi::WdfDeviceCreate(self.init, &raw mut attributes, &raw mut handle) };
         NtStatus::from_raw(status).ok()?;
         let handle = NonNull::new(handle).ok_or(Error::INTERNAL_ERROR)?;
-        // SAFETY: just created with these attributes. The framework calls none of the device's callbacks before EvtDriverDeviceAdd returns.
+        // SAFETY: just created with these attributes. The framework calls none of the device's
+        // callbacks before EvtDriverDeviceAdd returns.
         unsafe { initialise(handle.as_ptr().cast(), context) };
-        // SAFETY: the device is deleted at the earliest after EvtDriverDeviceAdd returned, which `'a` does not outlive.
+        // SAFETY: the device is deleted at the earliest after EvtDriverDeviceAdd returned, which
+        // `'a` does not outlive.
         Ok(unsafe { Device::from_raw(handle) })
     }
 }
@@ -230,12 +252,15 @@ impl PowerState {
     }
 }
 
-/// A device's PnP and power callbacks; each has a default that does nothing. All are called at `PASSIVE_LEVEL`, one at a time for a device.
+/// A device's PnP and power callbacks; each has a default that does nothing. All are called at
+/// `PASSIVE_LEVEL`, one at a time for a device.
 ///
-/// Start: prepare hardware, D0 entry, self-managed I/O init. Removal: self-managed I/O suspend, (power-managed queues stop), D0 exit, release hardware,
-/// self-managed I/O flush and cleanup; a surprise removal is told first.
+/// Start: prepare hardware, D0 entry, self-managed I/O init. Removal: self-managed I/O suspend,
+/// (power-managed queues stop), D0 exit, release hardware, self-managed I/O flush and cleanup; a
+/// surprise removal is told first.
 ///
-/// C: [PnP and power management callbacks](https://learn.microsoft.com/windows-hardware/drivers/wdf/supporting-pnp-and-power-management-in-function-drivers).
+/// C: [PnP and power management
+/// callbacks](https://learn.microsoft.com/windows-hardware/drivers/wdf/supporting-pnp-and-power-management-in-function-drivers).
 #[doc(alias = "WDF_PNPPOWER_EVENT_CALLBACKS")]
 #[expect(unused_variables, reason = "the defaults do nothing")]
 pub trait PnpPowerCallbacks: Context {
@@ -289,8 +314,8 @@ pub trait PnpPowerCallbacks: Context {
         Ok(())
     }
 
-    /// I/O that no queue controls must cease. The first callback of a power-down or removal, before the power-managed queues stop: here a driver makes the requests
-    /// it has sent come back.
+    /// I/O that no queue controls must cease. The first callback of a power-down or removal, before
+    /// the power-managed queues stop: here a driver makes the requests it has sent come back.
     ///
     /// # Errors
     ///
@@ -327,7 +352,8 @@ pub trait PnpPowerCallbacks: Context {
 ///
 /// # Safety
 ///
-/// `handle` is the live device, with a context of type `D`, that the framework passed to the callback that is running.
+/// `handle` is the live device, with a context of type `D`, that the framework passed to the
+/// callback that is running.
 unsafe fn with_device<D: Context, R>(
     handle: ffi::WDFDEVICE,
     callback: impl FnOnce(&D, &Device<D>) -> R,
@@ -349,14 +375,16 @@ macro_rules! pnp_trampolines {
     ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty => $value:expr),*) -> status;)*) => {$(
         $(#[$meta])*
         unsafe extern "C" fn $name<D: PnpPowerCallbacks>(device: ffi::WDFDEVICE $(, $argument: $type)*) -> ffi::NTSTATUS {
-            // SAFETY: the framework calls this for devices created with the context `D`, which registered it.
+            // SAFETY: the framework calls this for devices created with the context `D`, which
+            // registered it.
             status_of(unsafe { with_device(device, |context: &D, device| context.$name(device $(, $value)*)) })
         }
     )*};
     ($($(#[$meta:meta])* fn $name:ident();)*) => {$(
         $(#[$meta])*
         unsafe extern "C" fn $name<D: PnpPowerCallbacks>(device: ffi::WDFDEVICE) {
-            // SAFETY: the framework calls this for devices created with the context `D`, which registered it. A device without is ignored.
+            // SAFETY: the framework calls this for devices created with the context `D`, which
+            // registered it. A device without is ignored.
             let _ignored = unsafe { with_device(device, |context: &D, device| context.$name(device)) };
         }
     )*};

@@ -28,26 +28,31 @@ pub trait Driver: Context {
     /// Any; the driver is not loaded then, and Windows reports the status.
     fn load(parameters: &Parameters<'_>) -> Result<Self>;
 
-    /// A device arrived whose stack this driver is part of. The driver makes its device by [`DeviceInit::create`], and queues for it.
+    /// A device arrived whose stack this driver is part of. The driver makes its device by
+    /// [`DeviceInit::create`], and queues for it.
     ///
-    /// C: [`EVT_WDF_DRIVER_DEVICE_ADD`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdriver/nc-wdfdriver-evt_wdf_driver_device_add).
+    /// C:
+    /// [`EVT_WDF_DRIVER_DEVICE_ADD`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdriver/nc-wdfdriver-evt_wdf_driver_device_add).
     /// IRQL: `PASSIVE_LEVEL`.
     ///
     /// # Errors
     ///
-    /// Any; a device that was made is deleted again. Of a filter ([`DeviceInit::set_filter`]) the stack is started without it.
+    /// Any; a device that was made is deleted again. Of a filter ([`DeviceInit::set_filter`]) the
+    /// stack is started without it.
     #[doc(alias = "EvtDriverDeviceAdd")]
     fn evt_device_add(&self, init: DeviceInit<'_, Self::Device>) -> Result;
 
     /// The driver is about to be unloaded; all its devices are gone.
     ///
-    /// C: [`EVT_WDF_DRIVER_UNLOAD`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdriver/nc-wdfdriver-evt_wdf_driver_unload).
+    /// C:
+    /// [`EVT_WDF_DRIVER_UNLOAD`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdriver/nc-wdfdriver-evt_wdf_driver_unload).
     /// IRQL: `PASSIVE_LEVEL`.
     #[doc(alias = "EvtDriverUnload")]
     fn evt_driver_unload(&self) {}
 }
 
-/// Makes a type the driver of this crate: defines `driver_entry`, and exports it as `DriverEntry` where a driver image is built (feature `image` or `wdk`).
+/// Makes a type the driver of this crate: defines `driver_entry`, and exports it as `DriverEntry`
+/// where a driver image is built (feature `image` or `wdk`).
 ///
 /// The type also becomes a [`Context`](crate::Context), of the driver object.
 #[macro_export]
@@ -62,7 +67,8 @@ macro_rules! driver {
 ///
 /// # Safety
 ///
-/// Called once by the framework's FxDriverEntry, with a driver object and registry path that live through the call.
+/// Called once by the framework's FxDriverEntry, with a driver object and registry path that live
+/// through the call.
 #[doc(hidden)]
 pub unsafe fn entry<D: Driver>(
     driver: ffi::PDRIVER_OBJECT,
@@ -91,7 +97,8 @@ unsafe fn load<D: Driver>(
         ..Default::default()
     };
     let mut handle = ptr::null_mut();
-    // SAFETY: driver object and registry path are valid by the caller's word, the rest are locals that live through the call.
+    // SAFETY: driver object and registry path are valid by the caller's word, the rest are locals
+    // that live through the call.
     let status = unsafe {
         ffi::WdfDriverCreate(
             driver,
@@ -105,7 +112,8 @@ unsafe fn load<D: Driver>(
     // SAFETY: the driver object was just created.
     let parameters = unsafe { Parameters::open(handle) }?;
     let value = D::load(&parameters)?;
-    // SAFETY: created with these attributes; no device is added and nothing unloaded before DriverEntry returns.
+    // SAFETY: created with these attributes; no device is added and nothing unloaded before
+    // DriverEntry returns.
     unsafe { initialise(handle.cast(), value) };
     Ok(())
 }
@@ -120,7 +128,8 @@ unsafe extern "C" fn evt_driver_device_add<D: Driver>(
         return Error::INTERNAL_ERROR.status().into_raw();
     };
     let mut init = init;
-    // SAFETY: the framework's init structure, ours until this callback returns or a device is made of it.
+    // SAFETY: the framework's init structure, ours until this callback returns or a device is made
+    // of it.
     let init = unsafe { DeviceInit::new(&mut init) };
     match value.evt_device_add(init) {
         Ok(()) => ffi::STATUS_SUCCESS,
@@ -136,7 +145,8 @@ unsafe extern "C" fn evt_driver_unload<D: Driver>(driver: ffi::WDFDRIVER) {
     }
 }
 
-/// The driver's own settings: the key `Parameters` of its service in the registry, which its INF fills.
+/// The driver's own settings: the key `Parameters` of its service in the registry, which its INF
+/// fills.
 pub struct Parameters<'a> {
     key: NonNull<ffi::WDFKEY__>,
     _driver: PhantomData<&'a ()>,
@@ -148,7 +158,8 @@ impl Parameters<'_> {
     /// `driver` is a live WDFDRIVER.
     unsafe fn open(driver: ffi::WDFDRIVER) -> Result<Self> {
         let mut key = ptr::null_mut();
-        // SAFETY: the driver is live by the caller's word; default attributes; the out-parameter lives through the call.
+        // SAFETY: the driver is live by the caller's word; default attributes; the out-parameter
+        // lives through the call.
         let status = unsafe {
             ffi::WdfDriverOpenParametersRegistryKey(
                 driver,
@@ -167,7 +178,8 @@ impl Parameters<'_> {
 
     /// A `REG_DWORD`; `None` when there is no value of that name.
     ///
-    /// C: [`WdfRegistryQueryULong`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfregistry/nf-wdfregistry-wdfregistryqueryulong).
+    /// C:
+    /// [`WdfRegistryQueryULong`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfregistry/nf-wdfregistry-wdfregistryqueryulong).
     /// IRQL: `PASSIVE_LEVEL`.
     ///
     /// # Errors

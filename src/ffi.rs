@@ -1,10 +1,10 @@
 //! The one door to the bindings: wdk-sys with the WDK (feature `wdk`), kmdf-sys without it.
 //!
-//! Both have the same names and shapes. Every name that the library uses is listed here once, and nothing else in this crate knows which of the
-//! two it is built on.
+//! Both have the same names and shapes. Every name that the library uses is listed here once, and
+//! nothing else in this crate knows which of the two it is built on.
 //!
-//! Calls go through the function table here and not by `call_unsafe_wdf_function_binding!`: that macro checks bounds with a panic,
-//! and a driver must not link panics.
+//! Calls go through the function table here and not by `call_unsafe_wdf_function_binding!`: that
+//! macro checks bounds with a panic, and a driver must not link panics.
 
 #![allow(
     non_snake_case,
@@ -93,7 +93,8 @@ pub use kmdf_sys::missing::{
     STATUS_WDF_PAUSED, STATUS_WDF_REQUEST_INVALID_STATE,
 };
 
-/// Enumerators, under names of their own: they are used in patterns and struct fields, where a path as long as C's reads badly.
+/// Enumerators, under names of their own: they are used in patterns and struct fields, where a path
+/// as long as C's reads badly.
 macro_rules! enumerators {
     ($($name:ident: $type:ty = $module:ident::$enumerator:ident;)*) => {
         $(pub const $name: $type = $module::$enumerator;)*
@@ -172,19 +173,23 @@ pub const SEND_OPTION_SEND_AND_FORGET: ULONG =
 ///
 /// # Safety
 ///
-/// `F` is the function-pointer type of slot `index`, and the framework is bound: this is code of a driver whose DriverEntry was called.
+/// `F` is the function-pointer type of slot `index`, and the framework is bound: this is code of a
+/// driver whose DriverEntry was called.
 #[inline(always)]
 unsafe fn function<F: Copy>(index: _WDFFUNCENUM::Type) -> F {
     let index = index.cast_unsigned() as usize;
     // SAFETY: written once, by the framework's loader, before it calls DriverEntry.
     let table = unsafe { WdfFunctions };
-    // SAFETY: the bound version, 1.33, has all functions that are listed here (the lowest of kmdf-sys's 458 and more).
+    // SAFETY: the bound version, 1.33, has all functions that are listed here (the lowest of
+    // kmdf-sys's 458 and more).
     let slot = unsafe { table.add(index) };
-    // SAFETY: the slot holds a function of type `F`, by the caller's word; the framework leaves no slot empty, so that it is a valid `F`.
+    // SAFETY: the slot holds a function of type `F`, by the caller's word; the framework leaves no
+    // slot empty, so that it is a valid `F`.
     unsafe { slot.cast::<F>().read() }
 }
 
-/// Declares DDIs as functions: looks up the slot by the DDI's name, and calls it with the driver's globals. The compiler compares the signature with the bindings' PFN type.
+/// Declares DDIs as functions: looks up the slot by the DDI's name, and calls it with the driver's
+/// globals. The compiler compares the signature with the bindings' PFN type.
 macro_rules! wdf_functions {
     ($(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $return:ty)?;)*) => { paste! {$(
         #[doc = concat!("`", stringify!($name), "`, as in C.")]
@@ -281,8 +286,10 @@ macro_rules! __driver_entry {
         ///
         /// # Safety
         ///
-        /// For FxDriverEntry alone, which calls it once with a driver object and registry path that live through the call.
-        // SAFETY: the one symbol of this name in the image; FxDriverEntry declares it with this signature.
+        /// For FxDriverEntry alone, which calls it once with a driver object and registry path that
+        /// live through the call.
+        // SAFETY: the one symbol of this name in the image; FxDriverEntry declares it with this
+        // signature.
         #[unsafe(export_name = "DriverEntry")]
         pub unsafe extern "system" fn driver_entry(
             driver: $crate::ffi::PDRIVER_OBJECT,
@@ -304,7 +311,8 @@ macro_rules! __driver_entry {
         ///
         /// # Safety
         ///
-        /// For a loader alone, which calls it once with a driver object and registry path that live through the call.
+        /// For a loader alone, which calls it once with a driver object and registry path that live
+        /// through the call.
         pub unsafe extern "system" fn driver_entry(
             driver: $crate::ffi::PDRIVER_OBJECT,
             registry_path: $crate::ffi::PCUNICODE_STRING,

@@ -18,14 +18,17 @@ use crate::status::{Error, NtStatus, Result, TransferError, Transferred};
 use crate::unicode_string::UnicodeString;
 
 object! {
-    /// A target for requests: the next-lower driver of a device ([`Device::io_target`]), or another device ([`RemoteIoTarget`]).
+    /// A target for requests: the next-lower driver of a device ([`Device::io_target`]), or another
+    /// device ([`RemoteIoTarget`]).
     ///
-    /// C: [I/O targets](https://learn.microsoft.com/windows-hardware/drivers/wdf/using-i-o-targets).
+    /// C: [I/O
+    /// targets](https://learn.microsoft.com/windows-hardware/drivers/wdf/using-i-o-targets).
     #[doc(alias = "WDFIOTARGET")]
     pub struct IoTarget = ffi::WDFIOTARGET__;
 }
 
-// SAFETY: a deleted target has the state Deleted, in which every send fails before it looks at the device below.
+// SAFETY: a deleted target has the state Deleted, in which every send fails before it looks at the
+// device below.
 unsafe impl Referenceable for IoTarget {}
 
 /// What [`IoTargetState::state`] tells.
@@ -61,7 +64,8 @@ pub enum SentIo {
 
 /// Starting, stopping and purging; for every kind of I/O target.
 ///
-/// The framework stops or purges none by itself: not when the device powers down, not when it is removed. A driver that wants it does it in its power callbacks.
+/// The framework stops or purges none by itself: not when the device powers down, not when it is
+/// removed. A driver that wants it does it in its power callbacks.
 pub trait IoTargetState: private::Sealed {
     /// The handle.
     #[doc(hidden)]
@@ -69,7 +73,8 @@ pub trait IoTargetState: private::Sealed {
 
     /// The state now; another thread may change it at any time.
     ///
-    /// C: [`WdfIoTargetGetState`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetgetstate).
+    /// C:
+    /// [`WdfIoTargetGetState`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetgetstate).
     /// IRQL: up to `DISPATCH_LEVEL`.
     #[doc(alias = "WdfIoTargetGetState")]
     fn state(&self) -> TargetState {
@@ -86,7 +91,8 @@ pub trait IoTargetState: private::Sealed {
 
     /// Lets requests through, those that waited first.
     ///
-    /// C: [`WdfIoTargetStart`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetstart).
+    /// C:
+    /// [`WdfIoTargetStart`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetstart).
     /// IRQL: `PASSIVE_LEVEL` (it waits for a stop or purge in progress).
     ///
     /// # Errors
@@ -102,9 +108,11 @@ pub trait IoTargetState: private::Sealed {
             .map(drop)
     }
 
-    /// Holds requests back from now on: a synchronous send then *waits* until the target is started, purged or its time-out runs out.
+    /// Holds requests back from now on: a synchronous send then *waits* until the target is
+    /// started, purged or its time-out runs out.
     ///
-    /// C: [`WdfIoTargetStop`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetstop).
+    /// C:
+    /// [`WdfIoTargetStop`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetstop).
     /// IRQL: `PASSIVE_LEVEL`; with [`SentIo::LeavePending`] up to `DISPATCH_LEVEL`.
     ///
     /// # Errors
@@ -127,8 +135,9 @@ pub trait IoTargetState: private::Sealed {
 
     /// Cancels all requests, waits for them, and refuses new ones until the target is started.
     ///
-    /// C: [`WdfIoTargetPurge`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetpurge) with
-    /// `WdfIoTargetPurgeIoAndWait`. IRQL: `PASSIVE_LEVEL`.
+    /// C:
+    /// [`WdfIoTargetPurge`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetpurge)
+    /// with `WdfIoTargetPurgeIoAndWait`. IRQL: `PASSIVE_LEVEL`.
     ///
     /// # Errors
     ///
@@ -153,28 +162,35 @@ impl IoTarget {
     ///
     /// * `request`: which request is used, see [`SendRequest`].
     /// * `buffer`: what is written. A target that does buffered I/O gets a copy.
-    /// * `device_offset`: where on the device, in bytes; `None` is 0, for devices that have no offsets.
+    /// * `device_offset`: where on the device, in bytes; `None` is 0, for devices that have no
+    ///   offsets.
     /// * `options`: the time-out (none: for ever) and whether the target's state is ignored.
     ///
     /// Returns the bytes the lower driver took, which may be fewer than given.
     ///
-    /// C: [`WdfIoTargetSendWriteSynchronously`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetsendwritesynchronously).
+    /// C:
+    /// [`WdfIoTargetSendWriteSynchronously`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetsendwritesynchronously).
     ///
     /// # IRQL
     ///
-    /// `PASSIVE_LEVEL`, checked in every build; queue callbacks run there when the queue asks for it
-    /// ([`QueueConfig::passive_level`](crate::QueueConfig::passive_level)).
+    /// `PASSIVE_LEVEL`, checked in every build; queue callbacks run there when the queue asks for
+    /// it ([`QueueConfig::passive_level`](crate::QueueConfig::passive_level)).
     ///
     /// # Errors
     ///
-    /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL` (nothing was sent), or the lower driver does not take writes.
+    /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL` (nothing was sent), or the lower
+    ///   driver does not take writes.
     /// * `STATUS_IO_TIMEOUT`: the time-out ran out; see [`SendOptions`] for what that means.
-    /// * `STATUS_CANCELLED`: cancelled, by a [`CancelHandle`](crate::CancelHandle) or because the target was stopped.
+    /// * `STATUS_CANCELLED`: cancelled, by a [`CancelHandle`](crate::CancelHandle) or because the
+    ///   target was stopped.
     /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory for the request, its buffer or its MDL.
-    /// * `STATUS_REQUEST_NOT_ACCEPTED`: a received request without enough stack locations for this target.
+    /// * `STATUS_REQUEST_NOT_ACCEPTED`: a received request without enough stack locations for this
+    ///   target.
     /// * `STATUS_INVALID_DEVICE_STATE`: the target is purged or closed.
-    /// * `STATUS_WDF_DEVICE_REMOVED_NOT_SENT`: the target was purged or removed while the request waited for a stopped one.
-    /// * `STATUS_INVALID_PARAMETER`, `STATUS_INFO_LENGTH_MISMATCH`: documented for the DDI; what provokes them cannot be expressed here.
+    /// * `STATUS_WDF_DEVICE_REMOVED_NOT_SENT`: the target was purged or removed while the request
+    ///   waited for a stopped one.
+    /// * `STATUS_INVALID_PARAMETER`, `STATUS_INFO_LENGTH_MISMATCH`: documented for the DDI; what
+    ///   provokes them cannot be expressed here.
     /// * any other: the lower driver's.
     #[doc(alias = "WdfIoTargetSendWriteSynchronously")]
     #[inline]
@@ -197,8 +213,9 @@ impl IoTarget {
         let mut written: ffi::ULONG_PTR = 0;
         let count = &raw mut written;
         let status = request.into().send(|request| {
-            // SAFETY: the target and the request are live; the request is idle and this thread's alone for the whole call; all pointers
-            // are to locals, or to what `buffer` borrows, that outlive the call, and the framework is done with them when it returns.
+            // SAFETY: the target and the request are live; the request is idle and this thread's
+            // alone for the whole call; all pointers are to locals, or to what `buffer` borrows,
+            // that outlive the call, and the framework is done with them when it returns.
             unsafe {
                 ffi::WdfIoTargetSendWriteSynchronously(
                     self.as_raw(),
@@ -221,14 +238,18 @@ impl IoTarget {
     }
 }
 
-/// Calls `send` for one piece of `memory` after the other, each of at most `maximum` bytes, until all is sent, a piece is taken only in part, or one fails.
+/// Calls `send` for one piece of `memory` after the other, each of at most `maximum` bytes, until
+/// all is sent, a piece is taken only in part, or one fails.
 ///
-/// For devices that take no more than so much at a time ([`UsbPipe::maximum_transfer_size`](crate::UsbPipe::maximum_transfer_size), or a
-/// limit of the driver's own). `send` gets the piece, a range of `memory` without a copy, and how many bytes went before.
+/// For devices that take no more than so much at a time
+/// ([`UsbPipe::maximum_transfer_size`](crate::UsbPipe::maximum_transfer_size), or a limit of the
+/// driver's own). `send` gets the piece, a range of `memory` without a copy, and how many bytes
+/// went before.
 ///
 /// # Errors
 ///
-/// That of the piece that failed. Its [`bytes`](TransferError::bytes) are the sum of all that arrived, where known.
+/// That of the piece that failed. Its [`bytes`](TransferError::bytes) are the sum of all that
+/// arrived, where known.
 pub fn send_in_pieces(
     memory: &impl WdfMemory,
     maximum: NonZeroU32,
@@ -261,7 +282,8 @@ pub fn send_in_pieces(
 
 /// A target of the driver's own making: another device, opened. Closed and deleted when dropped.
 ///
-/// It is opened when it is made, so that a target without a device cannot be had (the framework would call it started).
+/// It is opened when it is made, so that a target without a device cannot be had (the framework
+/// would call it started).
 ///
 /// # Invariants
 ///
@@ -290,9 +312,11 @@ pub enum Access {
 impl RemoteIoTarget {
     /// Opens a device by name, `\Device\...` or a symbolic link, shared for reading and writing.
     ///
-    /// C: [`WdfIoTargetCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetcreate) and
-    /// [`WdfIoTargetOpen`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetopen) with
-    /// `WdfIoTargetOpenByName`. IRQL: `PASSIVE_LEVEL`.
+    /// C:
+    /// [`WdfIoTargetCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetcreate)
+    /// and
+    /// [`WdfIoTargetOpen`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetopen)
+    /// with `WdfIoTargetOpenByName`. IRQL: `PASSIVE_LEVEL`.
     ///
     /// # Errors
     ///
@@ -334,7 +358,8 @@ impl RemoteIoTarget {
     ///
     /// # Safety
     ///
-    /// `target` is null or a device object that exists until this target is dropped: the framework does not reference it.
+    /// `target` is null or a device object that exists until this target is dropped: the framework
+    /// does not reference it.
     #[doc(alias = "WDF_IO_TARGET_OPEN_PARAMS_INIT_EXISTING_DEVICE")]
     pub unsafe fn open_device_object<D>(
         device: &Device<D>,
@@ -351,7 +376,8 @@ impl RemoteIoTarget {
 
     /// # Safety
     ///
-    /// What `params` points to is valid: names for this call, a device object as long as the target.
+    /// What `params` points to is valid: names for this call, a device object as long as the
+    /// target.
     unsafe fn open<D>(
         device: &Device<D>,
         params: &mut ffi::WDF_IO_TARGET_OPEN_PARAMS,
@@ -375,10 +401,11 @@ impl RemoteIoTarget {
         Ok(target)
     }
 
-    /// Closes the device: requests that wait in the framework fail, those sent are cancelled and waited for. Later sends fail with
-    /// `STATUS_INVALID_DEVICE_STATE`. Dropping does the same.
+    /// Closes the device: requests that wait in the framework fail, those sent are cancelled and
+    /// waited for. Later sends fail with `STATUS_INVALID_DEVICE_STATE`. Dropping does the same.
     ///
-    /// C: [`WdfIoTargetClose`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetclose).
+    /// C:
+    /// [`WdfIoTargetClose`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetclose).
     /// IRQL: `PASSIVE_LEVEL`.
     ///
     /// # Errors

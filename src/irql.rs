@@ -5,7 +5,8 @@ use crate::status::{Error, Result};
 
 /// An interrupt request level.
 ///
-/// Reference: [Managing hardware priorities](https://learn.microsoft.com/windows-hardware/drivers/kernel/managing-hardware-priorities).
+/// Reference: [Managing hardware
+/// priorities](https://learn.microsoft.com/windows-hardware/drivers/kernel/managing-hardware-priorities).
 #[doc(alias = "KIRQL")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
@@ -24,7 +25,9 @@ impl Irql {
 
     /// The level this processor runs at now.
     ///
-    /// C: [`KeGetCurrentIrql`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kegetcurrentirql). Any IRQL.
+    /// C:
+    /// [`KeGetCurrentIrql`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kegetcurrentirql).
+    /// Any IRQL.
     #[doc(alias = "KeGetCurrentIrql")]
     #[inline]
     #[must_use]

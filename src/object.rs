@@ -4,7 +4,8 @@
 //!
 //! * `&'cb T` is borrowed, for a callback or from an object that is;
 //! * [`ObjectRef<T>`] holds a framework reference and can be stored;
-//! * an object that the driver created ([`Request`](crate::Request), [`Memory`](crate::Memory), [`RemoteIoTarget`](crate::RemoteIoTarget)) is deleted when dropped.
+//! * an object that the driver created ([`Request`](crate::Request), [`Memory`](crate::Memory),
+//!   [`RemoteIoTarget`](crate::RemoteIoTarget)) is deleted when dropped.
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
@@ -40,11 +41,13 @@ pub(crate) mod private {
 
 /// A framework object whose handle has a type of its own.
 ///
-/// A `&T` is the handle: its address is the handle's value, nothing lies behind it, and it costs what the handle costs.
+/// A `&T` is the handle: its address is the handle's value, nothing lies behind it, and it costs
+/// what the handle costs.
 ///
 /// # Safety
 ///
-/// `Self` has size 0 and alignment 1, and is never made by value. `Self::Raw` is what the bindings' handle type points to.
+/// `Self` has size 0 and alignment 1, and is never made by value. `Self::Raw` is what the bindings'
+/// handle type points to.
 pub unsafe trait Object: private::Sealed + Sized {
     /// What the bindings' handle type points to.
     #[doc(hidden)]
@@ -56,7 +59,8 @@ pub unsafe trait Object: private::Sealed + Sized {
     #[doc(hidden)]
     #[inline]
     unsafe fn from_raw<'a>(handle: NonNull<Self::Raw>) -> &'a Self {
-        // SAFETY: `Self` has size 0 and alignment 1 (the trait's contract), so that every non-null address is one; the caller answers for `'a`.
+        // SAFETY: `Self` has size 0 and alignment 1 (the trait's contract), so that every non-null
+        // address is one; the caller answers for `'a`.
         unsafe { handle.cast::<Self>().as_ref() }
     }
 
@@ -92,7 +96,8 @@ macro_rules! object {
 
         impl $(<$context>)? $crate::object::private::Sealed for $name $(<$context>)? {}
 
-        // SAFETY: only an empty array and PhantomData, with no constructor; `$raw` is what the handle type of this object points to.
+        // SAFETY: only an empty array and PhantomData, with no constructor; `$raw` is what the
+        // handle type of this object points to.
         unsafe impl $(<$context>)? $crate::object::Object for $name $(<$context>)? {
             type Raw = $raw;
         }
@@ -110,12 +115,14 @@ pub(crate) use object;
 ///
 /// # Safety
 ///
-/// Every safe call on the object is sound while a reference is held, even after the framework deleted the object.
+/// Every safe call on the object is sound while a reference is held, even after the framework
+/// deleted the object.
 pub unsafe trait Referenceable: Object {}
 
 /// A framework reference to an object, taken by `WdfObjectReference` and given back when dropped.
 ///
-/// The object's memory stays; the object itself may be deleted meanwhile, and then answers with an error.
+/// The object's memory stays; the object itself may be deleted meanwhile, and then answers with an
+/// error.
 ///
 /// # Invariants
 ///
@@ -126,7 +133,8 @@ pub struct ObjectRef<T: Referenceable> {
     object: NonNull<T>,
 }
 
-// SAFETY: `T: Sync` makes `&T` usable from any thread, and the reference count is the framework's, which is atomic.
+// SAFETY: `T: Sync` makes `&T` usable from any thread, and the reference count is the framework's,
+// which is atomic.
 unsafe impl<T: Referenceable + Sync> Send for ObjectRef<T> {}
 // SAFETY: as for Send; all that a shared `ObjectRef` gives is `&T` and another reference.
 unsafe impl<T: Referenceable + Sync> Sync for ObjectRef<T> {}
@@ -134,7 +142,8 @@ unsafe impl<T: Referenceable + Sync> Sync for ObjectRef<T> {}
 impl<T: Referenceable> ObjectRef<T> {
     /// Takes a reference.
     ///
-    /// C: [`WdfObjectReference`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfobject/nf-wdfobject-wdfobjectreference).
+    /// C:
+    /// [`WdfObjectReference`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfobject/nf-wdfobject-wdfobjectreference).
     /// IRQL: up to `DISPATCH_LEVEL`.
     #[must_use]
     pub fn new(object: &T) -> Self {
@@ -178,7 +187,8 @@ impl<T: Referenceable> fmt::Debug for ObjectRef<T> {
 
 /// `object` is the handle of a live object: callers pass what a `&T` or an owner gives.
 fn reference(object: ffi::WDFOBJECT) {
-    // SAFETY: `object` is a handle of an object whose memory exists; tag, line and file are for debugging and optional.
+    // SAFETY: `object` is a handle of an object whose memory exists; tag, line and file are for
+    // debugging and optional.
     unsafe { ffi::WdfObjectReferenceActual(object, ptr::null_mut(), 0, ptr::null()) };
 }
 
@@ -192,12 +202,14 @@ unsafe fn dereference(object: ffi::WDFOBJECT) {
 
 /// An object that the driver created and that is deleted when this is dropped.
 ///
-/// Besides the creation's own reference it holds one more. The framework deletes an object with its parent, and does so before the parent's
-/// context, where the driver may keep this, is dropped; with a reference held the handle stays valid, and the late `WdfObjectDelete` is ignored.
+/// Besides the creation's own reference it holds one more. The framework deletes an object with its
+/// parent, and does so before the parent's context, where the driver may keep this, is dropped;
+/// with a reference held the handle stays valid, and the late `WdfObjectDelete` is ignored.
 ///
 /// # Invariants
 ///
-/// `handle` is a handle of an object that this driver created, on which one reference besides the creation's is held.
+/// `handle` is a handle of an object that this driver created, on which one reference besides the
+/// creation's is held.
 pub(crate) struct Created<R> {
     handle: NonNull<R>,
 }
@@ -205,7 +217,8 @@ pub(crate) struct Created<R> {
 impl<R> Created<R> {
     /// # Safety
     ///
-    /// `handle` is the handle of an object which the caller just created and of which nobody else will delete it but its parent.
+    /// `handle` is the handle of an object which the caller just created and of which nobody else
+    /// will delete it but its parent.
     pub(crate) unsafe fn new(handle: NonNull<R>) -> Self {
         reference(handle.as_ptr().cast());
         // INVARIANT: created by the caller; the reference was just taken.
@@ -226,8 +239,8 @@ impl<R> Created<R> {
 impl<R> Drop for Created<R> {
     fn drop(&mut self) {
         let object = self.handle.as_ptr().cast();
-        // SAFETY: the driver created the object and deletes it here, once; when its parent was first, the extra reference keeps the handle
-        // valid and the framework ignores the call.
+        // SAFETY: the driver created the object and deletes it here, once; when its parent was
+        // first, the extra reference keeps the handle valid and the framework ignores the call.
         unsafe { ffi::WdfObjectDelete(object) };
         // SAFETY: the extra reference of the invariant, given back once.
         unsafe { dereference(object) };
@@ -240,14 +253,16 @@ impl<R> fmt::Debug for Created<R> {
     }
 }
 
-/// A type that can be the context of a framework object. Implemented by [`context!`](crate::context).
+/// A type that can be the context of a framework object. Implemented by
+/// [`context!`](crate::context).
 ///
-/// A context is made with its object, shared from then on (`&C`), and dropped when the object is destroyed. A context that
-/// holds an [`ObjectRef`] to its own object keeps it alive for ever.
+/// A context is made with its object, shared from then on (`&C`), and dropped when the object is
+/// destroyed. A context that holds an [`ObjectRef`] to its own object keeps it alive for ever.
 ///
 /// # Safety
 ///
-/// `context_type` returns one and the same static for `Self`, made by [`ContextType::new`] for `Self`.
+/// `context_type` returns one and the same static for `Self`, made by [`ContextType::new`] for
+/// `Self`.
 #[doc(alias = "WDF_DECLARE_CONTEXT_TYPE")]
 #[doc(alias = "WDF_DECLARE_CONTEXT_TYPE_WITH_NAME")]
 pub unsafe trait Context: Sized + Send + Sync + 'static {
@@ -280,7 +295,8 @@ macro_rules! context {
     };
 }
 
-/// `WDF_OBJECT_CONTEXT_TYPE_INFO` of one context type, at one address for the whole life of the driver.
+/// `WDF_OBJECT_CONTEXT_TYPE_INFO` of one context type, at one address for the whole life of the
+/// driver.
 #[doc(hidden)]
 #[repr(transparent)]
 pub struct ContextType(ffi::WDF_OBJECT_CONTEXT_TYPE_INFO);
@@ -289,7 +305,8 @@ pub struct ContextType(ffi::WDF_OBJECT_CONTEXT_TYPE_INFO);
 unsafe impl Sync for ContextType {}
 
 impl ContextType {
-    /// `name` ends in a NUL. `this` is where the result will stand: the framework compares that address.
+    /// `name` ends in a NUL. `this` is where the result will stand: the framework compares that
+    /// address.
     #[must_use]
     pub const fn new<C: Context>(name: &'static str, this: *const Self) -> Self {
         const {
@@ -365,8 +382,9 @@ unsafe fn slot<'a, C: Context>(object: ffi::WDFOBJECT) -> Option<&'a Slot<C>> {
     // SAFETY: the handle is valid by the caller's word, the type info is a static.
     let slot = unsafe { ffi::WdfObjectGetTypedContextWorker(object, C::context_type().as_ptr()) };
     NonNull::new(slot.cast::<Slot<C>>()).map(|slot| {
-        // SAFETY: the framework compares the type info's address, so that this memory was made for `Slot<C>`: large enough, aligned (checked in
-        // `ContextType::new`), zeroed at first, which is a valid `Slot`, and kept as long as the object.
+        // SAFETY: the framework compares the type info's address, so that this memory was made for
+        // `Slot<C>`: large enough, aligned (checked in `ContextType::new`), zeroed at first, which
+        // is a valid `Slot`, and kept as long as the object.
         unsafe { slot.as_ref() }
     })
 }
@@ -375,11 +393,13 @@ unsafe fn slot<'a, C: Context>(object: ffi::WDFOBJECT) -> Option<&'a Slot<C>> {
 ///
 /// # Safety
 ///
-/// `object` was just created with [`attributes_with_context`] of `C`, and no other code can see it yet.
+/// `object` was just created with [`attributes_with_context`] of `C`, and no other code can see it
+/// yet.
 pub(crate) unsafe fn initialise<C: Context>(object: ffi::WDFOBJECT, value: C) {
     // SAFETY: the object was just created, by the caller's word.
     if let Some(slot) = unsafe { slot::<C>(object) } {
-        // SAFETY: nobody else can see the object, so that the value is not read or written meanwhile.
+        // SAFETY: nobody else can see the object, so that the value is not read or written
+        // meanwhile.
         unsafe { (*slot.value.get()).write(value) };
         // INVARIANT: the value was written just above.
         slot.ready.store(true, Ordering::Release);
@@ -398,7 +418,8 @@ pub(crate) unsafe fn context<'a, C: Context>(object: ffi::WDFOBJECT) -> Option<&
     if !slot.ready.load(Ordering::Acquire) {
         return None;
     }
-    // SAFETY: `ready`, so that the value was written and is only shared from then on, until `destroy`.
+    // SAFETY: `ready`, so that the value was written and is only shared from then on, until
+    // `destroy`.
     let value = unsafe { &*slot.value.get() };
     // SAFETY: by the invariant of `Slot` the value is initialised.
     Some(unsafe { value.assume_init_ref() })
@@ -413,7 +434,8 @@ unsafe extern "C" fn destroy<C: Context>(object: ffi::WDFOBJECT) {
     if slot.ready.swap(false, Ordering::AcqRel) {
         // SAFETY: the object has no references left, so that nobody else can reach the value.
         let value = unsafe { &mut *slot.value.get() };
-        // SAFETY: `ready` was true, so that the value is initialised; it is dropped once, since `ready` is false now.
+        // SAFETY: `ready` was true, so that the value is initialised; it is dropped once, since
+        // `ready` is false now.
         unsafe { value.assume_init_drop() };
     }
 }

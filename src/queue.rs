@@ -12,16 +12,19 @@ use crate::request::Received;
 use crate::status::{Error, NtStatus, Result};
 
 object! {
-    /// A queue of a device whose context is of type `D`. Borrowed for a callback, or from its device.
+    /// A queue of a device whose context is of type `D`. Borrowed for a callback, or from its
+    /// device.
     #[doc(alias = "WDFQUEUE")]
     pub struct Queue<D> = ffi::WDFQUEUE__;
 }
 
 /// Takes the writes of a queue.
 pub trait EvtIoWrite: Context {
-    /// A write of `length` bytes. Its data: [`Received::input_memory`]. It has to be completed or passed on, here or later.
+    /// A write of `length` bytes. Its data: [`Received::input_memory`]. It has to be completed or
+    /// passed on, here or later.
     ///
-    /// C: [`EVT_WDF_IO_QUEUE_IO_WRITE`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nc-wdfio-evt_wdf_io_queue_io_write).
+    /// C:
+    /// [`EVT_WDF_IO_QUEUE_IO_WRITE`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nc-wdfio-evt_wdf_io_queue_io_write).
     /// IRQL: up to `DISPATCH_LEVEL`; `PASSIVE_LEVEL` with [`QueueConfig::passive_level`].
     #[doc(alias = "EVT_WDF_IO_QUEUE_IO_WRITE")]
     fn evt_io_write(&self, queue: &Queue<Self>, request: Received<'_>, length: usize);
@@ -31,7 +34,8 @@ pub trait EvtIoWrite: Context {
 pub trait EvtIoRead: Context {
     /// A read of `length` bytes.
     ///
-    /// C: [`EVT_WDF_IO_QUEUE_IO_READ`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nc-wdfio-evt_wdf_io_queue_io_read).
+    /// C:
+    /// [`EVT_WDF_IO_QUEUE_IO_READ`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nc-wdfio-evt_wdf_io_queue_io_read).
     /// IRQL: as for [`EvtIoWrite`].
     #[doc(alias = "EVT_WDF_IO_QUEUE_IO_READ")]
     fn evt_io_read(&self, queue: &Queue<Self>, request: Received<'_>, length: usize);
@@ -41,7 +45,8 @@ pub trait EvtIoRead: Context {
 pub trait EvtIoDeviceControl: Context {
     /// The control code is in [`Received::parameters`], with both lengths.
     ///
-    /// C: [`EVT_WDF_IO_QUEUE_IO_DEVICE_CONTROL`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nc-wdfio-evt_wdf_io_queue_io_device_control).
+    /// C:
+    /// [`EVT_WDF_IO_QUEUE_IO_DEVICE_CONTROL`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nc-wdfio-evt_wdf_io_queue_io_device_control).
     /// IRQL: as for [`EvtIoWrite`].
     #[doc(alias = "EVT_WDF_IO_QUEUE_IO_DEVICE_CONTROL")]
     fn evt_io_device_control(&self, queue: &Queue<Self>, request: Received<'_>, control_code: u32);
@@ -49,9 +54,11 @@ pub trait EvtIoDeviceControl: Context {
 
 /// What a queue will be.
 ///
-/// The callbacks are those of the device's context `D`: [`write`](Self::write) and the others name which of them this queue uses.
+/// The callbacks are those of the device's context `D`: [`write`](Self::write) and the others name
+/// which of them this queue uses.
 ///
-/// C: [`WDF_IO_QUEUE_CONFIG`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/ns-wdfio-_wdf_io_queue_config).
+/// C:
+/// [`WDF_IO_QUEUE_CONFIG`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/ns-wdfio-_wdf_io_queue_config).
 #[doc(alias = "WDF_IO_QUEUE_CONFIG")]
 #[must_use]
 pub struct QueueConfig<D> {
@@ -78,7 +85,8 @@ impl<D: Context> QueueConfig<D> {
         this
     }
 
-    /// Hands out one request at a time: the next when the one before is completed or passed on, and its callback has returned.
+    /// Hands out one request at a time: the next when the one before is completed or passed on, and
+    /// its callback has returned.
     #[doc(alias = "WdfIoQueueDispatchSequential")]
     pub fn sequential() -> Self {
         Self::new(ffi::DISPATCH_SEQUENTIAL)
@@ -97,21 +105,24 @@ impl<D: Context> QueueConfig<D> {
         }
     }
 
-    /// Makes it the device's default queue: it gets every request that has no queue of its own. To be made before the device starts.
+    /// Makes it the device's default queue: it gets every request that has no queue of its own. To
+    /// be made before the device starts.
     #[doc(alias = "WDF_IO_QUEUE_CONFIG_INIT_DEFAULT_QUEUE")]
     pub fn default_queue(mut self) -> Self {
         self.config.DefaultQueue = ffi::BOOLEAN::from(true);
         self
     }
 
-    /// Has the callbacks run at `PASSIVE_LEVEL`, where synchronous sends are allowed. Without it they run at up to `DISPATCH_LEVEL`.
+    /// Has the callbacks run at `PASSIVE_LEVEL`, where synchronous sends are allowed. Without it
+    /// they run at up to `DISPATCH_LEVEL`.
     #[doc(alias = "WdfExecutionLevelPassive")]
     pub fn passive_level(mut self) -> Self {
         self.passive_level = true;
         self
     }
 
-    /// Whether requests are handed out only in D0; when not called, as is usual: yes, but for filters no.
+    /// Whether requests are handed out only in D0; when not called, as is usual: yes, but for
+    /// filters no.
     pub fn power_managed(mut self, power_managed: bool) -> Self {
         self.config.PowerManaged = if power_managed {
             ffi::TRI_STATE_TRUE
@@ -121,8 +132,9 @@ impl<D: Context> QueueConfig<D> {
         self
     }
 
-    /// Hands out reads and writes of length 0 too, which the framework otherwise completes by itself: a filter that takes writes hides them from the
-    /// device below, unless it asks for them here.
+    /// Hands out reads and writes of length 0 too, which the framework otherwise completes by
+    /// itself: a filter that takes writes hides them from the device below, unless it asks for them
+    /// here.
     pub fn allow_zero_length(mut self) -> Self {
         self.config.AllowZeroLengthRequests = ffi::BOOLEAN::from(true);
         self
@@ -169,7 +181,8 @@ impl<D> fmt::Debug for QueueConfig<D> {
 impl<D: Context> Queue<D> {
     /// Makes a queue of `device`.
     ///
-    /// C: [`WdfIoQueueCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nf-wdfio-wdfioqueuecreate).
+    /// C:
+    /// [`WdfIoQueueCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nf-wdfio-wdfioqueuecreate).
     /// IRQL: up to `DISPATCH_LEVEL`.
     ///
     /// # Errors
@@ -203,7 +216,8 @@ impl<D: Context> Queue<D> {
 
     /// The device whose queue it is.
     ///
-    /// C: [`WdfIoQueueGetDevice`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nf-wdfio-wdfioqueuegetdevice).
+    /// C:
+    /// [`WdfIoQueueGetDevice`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nf-wdfio-wdfioqueuegetdevice).
     ///
     /// # Errors
     ///
@@ -213,16 +227,19 @@ impl<D: Context> Queue<D> {
         // SAFETY: the queue is live.
         let device = unsafe { ffi::WdfIoQueueGetDevice(self.as_raw()) };
         let device = NonNull::new(device).ok_or(Error::INTERNAL_ERROR)?;
-        // SAFETY: a queue's device exists as long as the queue; `Queue<D>` is made only for a `Device<D>`.
+        // SAFETY: a queue's device exists as long as the queue; `Queue<D>` is made only for a
+        // `Device<D>`.
         Ok(unsafe { Device::from_raw(device) })
     }
 }
 
-/// Calls `callback` with what the framework presented. When the device's context is not there the request is completed with that error.
+/// Calls `callback` with what the framework presented. When the device's context is not there the
+/// request is completed with that error.
 ///
 /// # Safety
 ///
-/// `queue` and `request` are those of the queue callback that is running, for a queue that was made for a `Device<D>`.
+/// `queue` and `request` are those of the queue callback that is running, for a queue that was made
+/// for a `Device<D>`.
 unsafe fn present<D: Context>(
     queue: ffi::WDFQUEUE,
     request: ffi::WDFREQUEST,

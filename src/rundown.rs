@@ -6,13 +6,18 @@ use core::mem::MaybeUninit;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// A place for a value that is there between [`publish`](Self::publish) and [`run_down`](Self::run_down), for a device's context.
+/// A place for a value that is there between [`publish`](Self::publish) and
+/// [`run_down`](Self::run_down), for a device's context.
 ///
-/// A device's hardware comes with PrepareHardware and goes with ReleaseHardware, while an I/O callback may still be using it: even on a power-managed
-/// queue a callback can run on for a moment after it completed its request. Whoever holds a [`RundownGuard`] keeps the value; the last one to
-/// let go drops it. Nobody waits, no lock is taken, and nothing is allocated: two atomic operations a use.
+/// A device's hardware comes with PrepareHardware and goes with ReleaseHardware, while an I/O
+/// callback may still be using it: even on a power-managed queue a callback can run on for a moment
+/// after it completed its request. Whoever holds a [`RundownGuard`] keeps the value; the last one
+/// to let go drops it. Nobody waits, no lock is taken, and nothing is allocated: two atomic
+/// operations a use.
 ///
-/// Kernel: [run-down protection](https://learn.microsoft.com/windows-hardware/drivers/kernel/run-down-protection). IRQL: any that `T` allows.
+/// Kernel: [run-down
+/// protection](https://learn.microsoft.com/windows-hardware/drivers/kernel/run-down-protection).
+/// IRQL: any that `T` allows.
 ///
 /// ```
 /// use kmdf::Rundown;
@@ -115,7 +120,8 @@ impl<T> Rundown<T> {
     unsafe fn drop_value(&self) {
         // SAFETY: in EXCLUSIVE this thread alone accesses the value.
         let value = unsafe { &mut *self.value.get() };
-        // SAFETY: there is a value, by the caller's word; it is not used again before the next `publish`.
+        // SAFETY: there is a value, by the caller's word; it is not used again before the next
+        // `publish`.
         unsafe { value.assume_init_drop() };
         self.state.store(EMPTY, Ordering::Release);
     }
@@ -129,7 +135,8 @@ impl<T> Default for Rundown<T> {
 
 impl<T> Drop for Rundown<T> {
     fn drop(&mut self) {
-        // No guards: they borrow `self`. (One that was leaked leaves RUNNING_DOWN or a count behind, and its value is leaked with it.)
+        // No guards: they borrow `self`. (One that was leaked leaves RUNNING_DOWN or a count
+        // behind, and its value is leaked with it.)
         self.run_down();
     }
 }
@@ -154,7 +161,8 @@ impl<T> Deref for RundownGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: while a guard is counted the state is PUBLISHED or RUNNING_DOWN, in which the value is only shared.
+        // SAFETY: while a guard is counted the state is PUBLISHED or RUNNING_DOWN, in which the
+        // value is only shared.
         let value = unsafe { &*self.rundown.value.get() };
         // SAFETY: in both states there is a value.
         unsafe { value.assume_init_ref() }
@@ -166,7 +174,8 @@ impl<T> Drop for RundownGuard<'_, T> {
     fn drop(&mut self) {
         let before = self.rundown.state.fetch_sub(GUARD, Ordering::AcqRel);
         if before == RUNNING_DOWN + GUARD {
-            // Nobody acquires, publishes or runs down in RUNNING_DOWN, so that the state is this thread's.
+            // Nobody acquires, publishes or runs down in RUNNING_DOWN, so that the state is this
+            // thread's.
             self.rundown.state.store(EXCLUSIVE, Ordering::Relaxed);
             // SAFETY: EXCLUSIVE since just now, by the last guard, with the value it kept.
             unsafe { self.rundown.drop_value() };

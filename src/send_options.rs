@@ -8,10 +8,11 @@ use crate::time::Timeout;
 
 /// The options of one send: a time-out, and whether the target's state matters.
 ///
-/// Flags that a synchronous call forbids or ignores (`SEND_AND_FORGET`, `SYNCHRONOUS`) are not to be had here;
-/// [`Received::pass_down`](crate::Received::pass_down) is send-and-forget.
+/// Flags that a synchronous call forbids or ignores (`SEND_AND_FORGET`, `SYNCHRONOUS`) are not to
+/// be had here; [`Received::pass_down`](crate::Received::pass_down) is send-and-forget.
 ///
-/// C: [`WDF_REQUEST_SEND_OPTIONS`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/ns-wdfrequest-_wdf_request_send_options).
+/// C:
+/// [`WDF_REQUEST_SEND_OPTIONS`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/ns-wdfrequest-_wdf_request_send_options).
 ///
 /// ```
 /// use core::time::Duration;
@@ -22,9 +23,10 @@ use crate::time::Timeout;
 ///
 /// # What a time-out means
 ///
-/// It bounds when the framework starts to *cancel* the request, not how long the call takes: the call returns when the lower driver
-/// lets go of the request. A lower driver that ignores the cancel keeps the caller waiting; one that succeeds while being
-/// cancelled makes the call succeed. Data may have been moved although the call reports
+/// It bounds when the framework starts to *cancel* the request, not how long the call takes: the
+/// call returns when the lower driver lets go of the request. A lower driver that ignores the
+/// cancel keeps the caller waiting; one that succeeds while being cancelled makes the call succeed.
+/// Data may have been moved although the call reports
 /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).
 #[doc(alias = "WDF_REQUEST_SEND_OPTIONS")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +46,8 @@ impl SendOptions {
         }
     }
 
-    /// Gives up after `duration`, see [`Timeout::relative`]: rounded up to 100 ns, never "for ever".
+    /// Gives up after `duration`, see [`Timeout::relative`]: rounded up to 100 ns, never "for
+    /// ever".
     #[doc(alias = "WDF_REQUEST_SEND_OPTION_TIMEOUT")]
     #[doc(alias = "WDF_REQUEST_SEND_OPTIONS_SET_TIMEOUT")]
     #[must_use]
@@ -63,8 +66,9 @@ impl SendOptions {
 
     /// Sends even while the target is stopped or purged.
     ///
-    /// Such a request is neither cancelled nor waited for when the target is stopped or purged, only when it is closed or removed. A closed
-    /// target still fails with [`ErrorKind::InvalidDeviceState`](crate::ErrorKind::InvalidDeviceState).
+    /// Such a request is neither cancelled nor waited for when the target is stopped or purged,
+    /// only when it is closed or removed. A closed target still fails with
+    /// [`ErrorKind::InvalidDeviceState`](crate::ErrorKind::InvalidDeviceState).
     #[doc(alias = "WDF_REQUEST_SEND_OPTION_IGNORE_TARGET_STATE")]
     #[must_use]
     pub const fn ignore_target_state(self) -> Self {
@@ -74,7 +78,8 @@ impl SendOptions {
         }
     }
 
-    /// The options as the framework takes them; `None` stands for the NULL pointer, which is the default.
+    /// The options as the framework takes them; `None` stands for the NULL pointer, which is the
+    /// default.
     #[inline]
     pub(crate) const fn to_raw(self) -> Option<ffi::WDF_REQUEST_SEND_OPTIONS> {
         let (mut flags, mut ticks) = (0, 0);

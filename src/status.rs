@@ -10,7 +10,8 @@ pub type Result<T = (), E = Error> = core::result::Result<T, E>;
 
 /// Any NTSTATUS value, success or not.
 ///
-/// Reference: [NTSTATUS values](https://learn.microsoft.com/windows-hardware/drivers/kernel/ntstatus-values).
+/// Reference: [NTSTATUS
+/// values](https://learn.microsoft.com/windows-hardware/drivers/kernel/ntstatus-values).
 ///
 /// ```
 /// use kmdf::{NtStatus, Severity};
@@ -54,7 +55,8 @@ impl NtStatus {
 
     /// Success or informational, as the macro `NT_SUCCESS` has it.
     ///
-    /// `STATUS_TIMEOUT` (0x102), which a wait returns, is a success in this sense: compare a wait's status by value.
+    /// `STATUS_TIMEOUT` (0x102), which a wait returns, is a success in this sense: compare a wait's
+    /// status by value.
     #[doc(alias = "NT_SUCCESS")]
     #[must_use]
     pub const fn is_success(self) -> bool {
@@ -145,7 +147,8 @@ macro_rules! statuses {
 
 statuses! {
     SUCCESS = ffi::STATUS_SUCCESS;
-    /// A wait ran out. A success code: not what a timed-out send returns, see [`IO_TIMEOUT`](Self::IO_TIMEOUT).
+    /// A wait ran out. A success code: not what a timed-out send returns, see
+    /// [`IO_TIMEOUT`](Self::IO_TIMEOUT).
     TIMEOUT = ffi::STATUS_TIMEOUT;
     PENDING = ffi::STATUS_PENDING;
     OBJECT_NAME_EXISTS = ffi::STATUS_OBJECT_NAME_EXISTS;
@@ -227,31 +230,36 @@ pub enum ErrorKind {
     InvalidParameter,
     /// `STATUS_INFO_LENGTH_MISMATCH`: a structure's `Size` is not what the framework expects.
     InfoLengthMismatch,
-    /// `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`, a pipe of the wrong type or direction, or the lower driver
-    /// does not take this request.
+    /// `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`, a pipe of the wrong type or
+    /// direction, or the lower driver does not take this request.
     InvalidDeviceRequest,
     /// `STATUS_INSUFFICIENT_RESOURCES`: no memory for the request, the buffer or the MDL.
     InsufficientResources,
-    /// `STATUS_IO_TIMEOUT`: the time-out ran out and the request was cancelled. Data may have been moved.
+    /// `STATUS_IO_TIMEOUT`: the time-out ran out and the request was cancelled. Data may have been
+    /// moved.
     Timeout,
     /// `STATUS_REQUEST_NOT_ACCEPTED`: the request's IRP has too few stack locations for the target.
     RequestNotAccepted,
     /// `STATUS_CANCELLED`: somebody cancelled the request; never the time-out.
     Cancelled,
-    /// The device is gone or going: `STATUS_DEVICE_REMOVED`, `STATUS_NO_SUCH_DEVICE`, `STATUS_DEVICE_NOT_CONNECTED`,
-    /// `STATUS_DEVICE_DOES_NOT_EXIST`, `STATUS_DELETE_PENDING`, `STATUS_WDF_DEVICE_REMOVED_NOT_SENT`.
+    /// The device is gone or going: `STATUS_DEVICE_REMOVED`, `STATUS_NO_SUCH_DEVICE`,
+    /// `STATUS_DEVICE_NOT_CONNECTED`, `STATUS_DEVICE_DOES_NOT_EXIST`, `STATUS_DELETE_PENDING`,
+    /// `STATUS_WDF_DEVICE_REMOVED_NOT_SENT`.
     DeviceGone,
     /// `STATUS_INVALID_DEVICE_STATE`: the target is purged or closed.
     InvalidDeviceState,
     /// `STATUS_INTEGER_OVERFLOW`: a range goes past the end of its memory object.
     IntegerOverflow,
-    /// `STATUS_BUFFER_TOO_SMALL`, `STATUS_INVALID_BUFFER_SIZE`, `STATUS_INVALID_USER_BUFFER`: the buffer does not fit.
+    /// `STATUS_BUFFER_TOO_SMALL`, `STATUS_INVALID_BUFFER_SIZE`, `STATUS_INVALID_USER_BUFFER`: the
+    /// buffer does not fit.
     BufferSize,
     /// `STATUS_BUFFER_OVERFLOW`, a warning: what did fit was delivered.
     BufferOverflow,
-    /// `STATUS_DEVICE_NOT_READY`, `STATUS_DEVICE_BUSY`, `STATUS_WDF_BUSY`, `STATUS_WDF_PAUSED`: not now.
+    /// `STATUS_DEVICE_NOT_READY`, `STATUS_DEVICE_BUSY`, `STATUS_WDF_BUSY`, `STATUS_WDF_PAUSED`: not
+    /// now.
     NotReady,
-    /// `STATUS_IO_DEVICE_ERROR`, `STATUS_DEVICE_DATA_ERROR`, `STATUS_UNSUCCESSFUL`: the device or its bus failed.
+    /// `STATUS_IO_DEVICE_ERROR`, `STATUS_DEVICE_DATA_ERROR`, `STATUS_UNSUCCESSFUL`: the device or
+    /// its bus failed.
     DeviceError,
     /// `STATUS_END_OF_FILE`: there is no such place on the device.
     EndOfMedia,
@@ -327,7 +335,8 @@ impl Error {
 
 macro_rules! error_constants {
     ($($name:ident)*) => {
-        /// Errors the library itself raises; all are statuses that the framework uses for the same thing.
+        /// Errors the library itself raises; all are statuses that the framework uses for the same
+        /// thing.
         impl Error {
             $(
                 #[doc = concat!("`STATUS_", stringify!($name), "`.")]
@@ -372,7 +381,8 @@ impl Transferred {
         Self { bytes, status }
     }
 
-    /// Bytes the lower driver says it took, never more than it was given. Fewer than given is not an error.
+    /// Bytes the lower driver says it took, never more than it was given. Fewer than given is not
+    /// an error.
     #[must_use]
     pub const fn bytes(self) -> usize {
         self.bytes
@@ -409,14 +419,16 @@ impl TransferError {
         self.error.kind()
     }
 
-    /// The same bytes, with another reason: for a driver that says in its own terms what a target's status means.
+    /// The same bytes, with another reason: for a driver that says in its own terms what a target's
+    /// status means.
     #[must_use]
     pub const fn with_error(self, error: Error) -> Self {
         Self { error, ..self }
     }
 
-    /// Bytes moved before it failed, where that is known: 0 when nothing was sent, else what the lower driver reported. `None` on a pipe
-    /// when the count cannot be told from the one requested, which the framework leaves in place when a URB was never sent.
+    /// Bytes moved before it failed, where that is known: 0 when nothing was sent, else what the
+    /// lower driver reported. `None` on a pipe when the count cannot be told from the one
+    /// requested, which the framework leaves in place when a URB was never sent.
     #[must_use]
     pub const fn bytes(self) -> Option<usize> {
         self.bytes

@@ -10,7 +10,8 @@ const TICKS_PER_SECOND: i64 = 10_000_000;
 
 /// When a wait gives up: after a duration, or at a system time.
 ///
-/// "No time-out" is the absence of a `Timeout`. The framework takes a time-out of 0 as "wait for ever", so a `Timeout` is never 0.
+/// "No time-out" is the absence of a `Timeout`. The framework takes a time-out of 0 as "wait for
+/// ever", so a `Timeout` is never 0.
 ///
 /// ```
 /// use core::time::Duration;
@@ -32,7 +33,8 @@ const TICKS_PER_SECOND: i64 = 10_000_000;
 pub struct Timeout(NonZeroI64);
 
 impl Timeout {
-    /// Gives up after `duration`: rounded up to whole ticks, at least one, at most about 29,000 years.
+    /// Gives up after `duration`: rounded up to whole ticks, at least one, at most about 29,000
+    /// years.
     #[must_use]
     pub const fn relative(duration: Duration) -> Self {
         let ticks = ticks_rounded_up(duration);
@@ -81,7 +83,9 @@ pub struct SystemTime(NonZeroI64);
 impl SystemTime {
     /// The system clock.
     ///
-    /// C: [`KeQuerySystemTimePrecise`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequerysystemtimeprecise). Any IRQL.
+    /// C:
+    /// [`KeQuerySystemTimePrecise`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequerysystemtimeprecise).
+    /// Any IRQL.
     #[doc(alias = "KeQuerySystemTimePrecise")]
     #[must_use]
     pub fn now() -> Self {

@@ -1,4 +1,5 @@
-//! What must not compile: each program in `tests/misuse` is one mistake, with what the compiler says of it beside it.
+//! What must not compile: each program in `tests/misuse` is one mistake, with what the compiler
+//! says of it beside it.
 
 #[test]
 fn misuse_does_not_compile() {

@@ -1,5 +1,6 @@
-//! A framework that does nothing: a function table whose two synchronous writes return at once, and whose other entries do just enough to make
-//! the objects that are written to. It stands in for Wdf01000.sys, so that what is counted is the caller's own cost.
+//! A framework that does nothing: a function table whose two synchronous writes return at once, and
+//! whose other entries do just enough to make the objects that are written to. It stands in for
+//! Wdf01000.sys, so that what is counted is the caller's own cost.
 
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
@@ -32,11 +33,20 @@ unsafe extern "C" fn pipe_write(
     STATUS_SUCCESS
 }
 
-unsafe extern "C" fn request_reuse(_: PWDF_DRIVER_GLOBALS, _: WDFREQUEST, _: PWDF_REQUEST_REUSE_PARAMS) -> NTSTATUS {
+unsafe extern "C" fn request_reuse(
+    _: PWDF_DRIVER_GLOBALS,
+    _: WDFREQUEST,
+    _: PWDF_REQUEST_REUSE_PARAMS,
+) -> NTSTATUS {
     STATUS_SUCCESS
 }
 
-unsafe extern "C" fn request_create(_: PWDF_DRIVER_GLOBALS, _: PWDF_OBJECT_ATTRIBUTES, _: WDFIOTARGET, request: *mut WDFREQUEST) -> NTSTATUS {
+unsafe extern "C" fn request_create(
+    _: PWDF_DRIVER_GLOBALS,
+    _: PWDF_OBJECT_ATTRIBUTES,
+    _: WDFIOTARGET,
+    request: *mut WDFREQUEST,
+) -> NTSTATUS {
     // SAFETY: the library passes a place for the handle.
     unsafe { *request = ptr::without_provenance_mut(HANDLE) };
     STATUS_SUCCESS
@@ -85,11 +95,20 @@ unsafe extern "C" fn one(_: PWDF_DRIVER_GLOBALS, _: *mut c_void) -> u8 {
     1
 }
 
-unsafe extern "C" fn interface(_: PWDF_DRIVER_GLOBALS, _: WDFUSBDEVICE, _: UCHAR) -> WDFUSBINTERFACE {
+unsafe extern "C" fn interface(
+    _: PWDF_DRIVER_GLOBALS,
+    _: WDFUSBDEVICE,
+    _: UCHAR,
+) -> WDFUSBINTERFACE {
     ptr::without_provenance_mut(HANDLE)
 }
 
-unsafe extern "C" fn configured_pipe(_: PWDF_DRIVER_GLOBALS, _: WDFUSBINTERFACE, _: UCHAR, information: PWDF_USB_PIPE_INFORMATION) -> WDFUSBPIPE {
+unsafe extern "C" fn configured_pipe(
+    _: PWDF_DRIVER_GLOBALS,
+    _: WDFUSBINTERFACE,
+    _: UCHAR,
+    information: PWDF_USB_PIPE_INFORMATION,
+) -> WDFUSBPIPE {
     // SAFETY: the library passes a place for the information.
     let information = unsafe { &mut *information };
     information.EndpointAddress = 1;
@@ -101,7 +120,11 @@ unsafe extern "C" fn configured_pipe(_: PWDF_DRIVER_GLOBALS, _: WDFUSBINTERFACE,
 
 unsafe extern "C" fn reference(_: PWDF_DRIVER_GLOBALS, _: WDFOBJECT, _: PVOID, _: LONG, _: PCCH) {}
 unsafe extern "C" fn delete(_: PWDF_DRIVER_GLOBALS, _: WDFOBJECT) {}
-unsafe extern "C" fn no_context(_: PWDF_DRIVER_GLOBALS, _: WDFOBJECT, _: PCWDF_OBJECT_CONTEXT_TYPE_INFO) -> PVOID {
+unsafe extern "C" fn no_context(
+    _: PWDF_DRIVER_GLOBALS,
+    _: WDFOBJECT,
+    _: PCWDF_OBJECT_CONTEXT_TYPE_INFO,
+) -> PVOID {
     ptr::null_mut()
 }
 
@@ -119,7 +142,8 @@ macro_rules! slots {
         let mut slots: [WDFFUNC; SLOTS] = [Some(missing); SLOTS];
         $(
             let function: $type = Some($function);
-            // SAFETY: function pointers of one size; callers cast back to `$type`, which is what the index stands for.
+            // SAFETY: function pointers of one size; callers cast back to `$type`, which is what
+            // the index stands for.
             slots[_WDFFUNCENUM::$index as usize] = unsafe { core::mem::transmute::<$type, WDFFUNC>(function) };
         )*
         Table(slots)
@@ -144,12 +168,18 @@ static TABLE: Table = slots! {
     WdfUsbInterfaceGetNumConfiguredPipesTableIndex = number_of_pipes => PFN_WDFUSBINTERFACEGETNUMCONFIGUREDPIPES;
 };
 
-unsafe extern "C" fn number_of_interfaces(globals: PWDF_DRIVER_GLOBALS, device: WDFUSBDEVICE) -> UCHAR {
+unsafe extern "C" fn number_of_interfaces(
+    globals: PWDF_DRIVER_GLOBALS,
+    device: WDFUSBDEVICE,
+) -> UCHAR {
     // SAFETY: looks at neither argument.
     unsafe { one(globals, device.cast()) }
 }
 
-unsafe extern "C" fn number_of_pipes(globals: PWDF_DRIVER_GLOBALS, interface: WDFUSBINTERFACE) -> BYTE {
+unsafe extern "C" fn number_of_pipes(
+    globals: PWDF_DRIVER_GLOBALS,
+    interface: WDFUSBINTERFACE,
+) -> BYTE {
     // SAFETY: looks at neither argument.
     unsafe { one(globals, interface.cast()) }
 }
@@ -166,7 +196,8 @@ pub(crate) static mut WdfFunctions_01033: *const WDFFUNC = (&raw const TABLE.0).
 #[unsafe(no_mangle)]
 pub(crate) static mut WdfDriverGlobals: PWDF_DRIVER_GLOBALS = ptr::null_mut();
 
-/// On Windows a read of a register in a function of the kernel's; here a value that the optimiser cannot see, in a function that it cannot inline.
+/// On Windows a read of a register in a function of the kernel's; here a value that the optimiser
+/// cannot see, in a function that it cannot inline.
 // SAFETY: the only definition in this program; kmdf-sys declares it with this signature.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -201,7 +232,11 @@ extern "C" fn MmBuildMdlForNonPagedPool(_: PMDL) {}
 
 // SAFETY: as above.
 #[unsafe(no_mangle)]
-extern "C" fn KeDelayExecutionThread(_: KPROCESSOR_MODE, _: BOOLEAN, _: PLARGE_INTEGER) -> NTSTATUS {
+extern "C" fn KeDelayExecutionThread(
+    _: KPROCESSOR_MODE,
+    _: BOOLEAN,
+    _: PLARGE_INTEGER,
+) -> NTSTATUS {
     STATUS_SUCCESS
 }
 

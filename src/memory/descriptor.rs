@@ -15,10 +15,12 @@ use crate::status::{Error, Result};
 
 /// What a write takes its data from: nothing, a local buffer, a memory object, or an MDL.
 ///
-/// It borrows what it describes. Data of length 0, however described, is the NULL descriptor: a write of no bytes, which is sent (one zero-length
-/// packet on a pipe). The framework's limit of 4 GiB for one transfer is checked here; the framework itself would truncate.
+/// It borrows what it describes. Data of length 0, however described, is the NULL descriptor: a
+/// write of no bytes, which is sent (one zero-length packet on a pipe). The framework's limit of 4
+/// GiB for one transfer is checked here; the framework itself would truncate.
 ///
-/// C: [`WDF_MEMORY_DESCRIPTOR`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/ns-wdfmemory-_wdf_memory_descriptor).
+/// C:
+/// [`WDF_MEMORY_DESCRIPTOR`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/ns-wdfmemory-_wdf_memory_descriptor).
 ///
 /// ```
 /// use kmdf::MemoryDescriptor;
@@ -31,7 +33,8 @@ use crate::status::{Error, Result};
 ///
 /// # When the data is read
 ///
-/// A target that does buffered I/O copies the data before the request is sent; direct, neither and USB targets see live memory until the request completes.
+/// A target that does buffered I/O copies the data before the request is sent; direct, neither and
+/// USB targets see live memory until the request completes.
 #[doc(alias = "WDF_MEMORY_DESCRIPTOR")]
 #[derive(Clone, Copy)]
 pub struct MemoryDescriptor<'a> {
@@ -64,7 +67,8 @@ enum Kind {
     },
 }
 
-// SAFETY: it stands for a `&'a` of bytes, of a memory object or of an MDL, all of which may be shared between threads.
+// SAFETY: it stands for a `&'a` of bytes, of a memory object or of an MDL, all of which may be
+// shared between threads.
 unsafe impl Send for MemoryDescriptor<'_> {}
 // SAFETY: as for Send.
 unsafe impl Sync for MemoryDescriptor<'_> {}
@@ -130,14 +134,18 @@ impl<'a> MemoryDescriptor<'a> {
     pub fn memory(memory: &'a impl WdfMemory) -> Result<Self> {
         // INVARIANT: a memory object is never empty.
         let length = length(memory.len())?;
-        Ok(Self::of(Kind::Memory { memory: memory.handle(), length }))
+        Ok(Self::of(Kind::Memory {
+            memory: memory.handle(),
+            length,
+        }))
     }
 
     /// A range of a memory object.
     ///
     /// # Errors
     ///
-    /// * `STATUS_INTEGER_OVERFLOW`: the range is not within the object. (The framework has the same status for it.)
+    /// * `STATUS_INTEGER_OVERFLOW`: the range is not within the object. (The framework has the same
+    ///   status for it.)
     /// * `STATUS_INVALID_PARAMETER`: 4 GiB or more.
     #[doc(alias = "WDFMEMORY_OFFSET")]
     #[inline]
@@ -227,7 +235,8 @@ impl<'a> MemoryDescriptor<'a> {
                 offset,
                 length,
             } => {
-                // The framework reads the offsets again when it formats the request: they have to stay where they are.
+                // The framework reads the offsets again when it formats the request: they have to
+                // stay where they are.
                 let offsets = place.offsets.write(ffi::WDFMEMORY_OFFSET {
                     BufferOffset: offset,
                     BufferLength: length as usize,

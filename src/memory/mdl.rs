@@ -10,7 +10,8 @@ use crate::ffi;
 use crate::object::private;
 use crate::status::{Error, Result};
 
-/// A memory descriptor list whose pages are resident: a received request's, or one made by [`MemoryMdl::build`].
+/// A memory descriptor list whose pages are resident: a received request's, or one made by
+/// [`MemoryMdl::build`].
 ///
 /// A `&Mdl` is the `PMDL`.
 ///
@@ -32,7 +33,8 @@ impl Mdl {
     ///
     /// `mdl` describes locked or nonpaged memory, and both live at least as long as `'a`.
     pub(crate) unsafe fn from_raw<'a>(mdl: NonNull<ffi::MDL>) -> &'a Self {
-        // SAFETY: `Self` has size 0 and alignment 1, so that every non-null address is one; the caller answers for `'a`.
+        // SAFETY: `Self` has size 0 and alignment 1, so that every non-null address is one; the
+        // caller answers for `'a`.
         unsafe { mdl.cast::<Self>().as_ref() }
     }
 
@@ -44,7 +46,8 @@ impl Mdl {
     #[doc(alias = "MmGetMdlByteCount")]
     #[must_use]
     pub fn byte_count(&self) -> u32 {
-        // SAFETY: `self` stands for an MDL that exists (the contract of `from_raw`); the field is written before anybody gets to see it.
+        // SAFETY: `self` stands for an MDL that exists (the contract of `from_raw`); the field is
+        // written before anybody gets to see it.
         unsafe { (*self.as_raw()).ByteCount }
     }
 }
@@ -75,7 +78,9 @@ unsafe impl Sync for MemoryMdl<'_> {}
 impl<'m> MemoryMdl<'m> {
     /// Makes an MDL over all of `memory`.
     ///
-    /// C: [`IoAllocateMdl`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioallocatemdl) and
+    /// C:
+    /// [`IoAllocateMdl`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioallocatemdl)
+    /// and
     /// [`MmBuildMdlForNonPagedPool`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmbuildmdlfornonpagedpool).
     /// IRQL: up to `DISPATCH_LEVEL`.
     ///
@@ -121,7 +126,8 @@ impl Deref for MemoryMdl<'_> {
 impl Drop for MemoryMdl<'_> {
     #[doc(alias = "IoFreeMdl")]
     fn drop(&mut self) {
-        // SAFETY: by the type's invariant it came from IoAllocateMdl; it is freed once, and no send uses it: a send borrows it until it is done.
+        // SAFETY: by the type's invariant it came from IoAllocateMdl; it is freed once, and no send
+        // uses it: a send borrows it until it is done.
         unsafe { ffi::IoFreeMdl(self.mdl.as_ptr()) };
     }
 }

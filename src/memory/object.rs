@@ -25,12 +25,14 @@ pub unsafe trait WdfMemory: private::Sealed {
 
     /// Copies `destination.len()` bytes from `offset` on.
     ///
-    /// C: [`WdfMemoryCopyToBuffer`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/nf-wdfmemory-wdfmemorycopytobuffer).
+    /// C:
+    /// [`WdfMemoryCopyToBuffer`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/nf-wdfmemory-wdfmemorycopytobuffer).
     /// IRQL: up to `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
-    /// * `STATUS_BUFFER_TOO_SMALL`: the memory ends before `offset + destination.len()`. Nothing was copied.
+    /// * `STATUS_BUFFER_TOO_SMALL`: the memory ends before `offset + destination.len()`. Nothing
+    ///   was copied.
     #[doc(alias = "WdfMemoryCopyToBuffer")]
     fn copy_to(&self, offset: usize, destination: &mut [u8]) -> Result {
         if destination.is_empty() {
@@ -41,8 +43,8 @@ pub unsafe trait WdfMemory: private::Sealed {
                 Err(Error::BUFFER_TOO_SMALL)
             };
         }
-        // SAFETY: the handle is valid (the trait's contract); the framework checks the range against the memory, and writes at most
-        // `destination.len()` bytes to `destination`.
+        // SAFETY: the handle is valid (the trait's contract); the framework checks the range
+        // against the memory, and writes at most `destination.len()` bytes to `destination`.
         let status = unsafe {
             ffi::WdfMemoryCopyToBuffer(
                 self.handle(),
@@ -70,7 +72,8 @@ pub unsafe trait WdfMemory: private::Sealed {
 ///
 /// # Invariants
 ///
-/// `buffer` is the memory object's buffer of `len` initialised bytes, which nobody but the framework, on this object's behalf, accesses.
+/// `buffer` is the memory object's buffer of `len` initialised bytes, which nobody but the
+/// framework, on this object's behalf, accesses.
 #[doc(alias = "WDFMEMORY")]
 pub struct Memory {
     object: Created<ffi::WDFMEMORY__>,
@@ -78,15 +81,18 @@ pub struct Memory {
     len: usize,
 }
 
-// SAFETY: the object is the framework's, which locks it; the buffer is reached only through `&self` and `&mut self`.
+// SAFETY: the object is the framework's, which locks it; the buffer is reached only through `&self`
+// and `&mut self`.
 unsafe impl Send for Memory {}
 // SAFETY: as for Send; a shared `Memory` is only read.
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// Allocates `len` bytes of nonpaged, non-executable pool, all zero. The pool tag is the driver's.
+    /// Allocates `len` bytes of nonpaged, non-executable pool, all zero. The pool tag is the
+    /// driver's.
     ///
-    /// C: [`WdfMemoryCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/nf-wdfmemory-wdfmemorycreate).
+    /// C:
+    /// [`WdfMemoryCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/nf-wdfmemory-wdfmemorycreate).
     /// IRQL: up to `DISPATCH_LEVEL`.
     ///
     /// # Errors
@@ -98,7 +104,8 @@ impl Memory {
         let mut attributes = attributes();
         let mut handle = ptr::null_mut();
         let mut buffer = ptr::null_mut();
-        // SAFETY: all pointers are to locals that live through the call; tag 0 stands for the driver's.
+        // SAFETY: all pointers are to locals that live through the call; tag 0 stands for the
+        // driver's.
         let status = unsafe {
             ffi::WdfMemoryCreate(
                 &raw mut attributes,
@@ -131,7 +138,8 @@ impl Memory {
     #[doc(alias = "WdfMemoryGetBuffer")]
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        // SAFETY: by the type's invariant `len` initialised bytes, written only through `&mut self`.
+        // SAFETY: by the type's invariant `len` initialised bytes, written only through `&mut
+        // self`.
         unsafe { slice::from_raw_parts(self.buffer.as_ptr(), self.len) }
     }
 
@@ -139,7 +147,8 @@ impl Memory {
     #[doc(alias = "WdfMemoryCopyFromBuffer")]
     #[must_use]
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: by the type's invariant `len` initialised bytes, and `&mut self` makes this the only access.
+        // SAFETY: by the type's invariant `len` initialised bytes, and `&mut self` makes this the
+        // only access.
         unsafe { slice::from_raw_parts_mut(self.buffer.as_ptr(), self.len) }
     }
 
@@ -171,7 +180,8 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// A memory object over a buffer that the driver already has. The object is deleted when dropped, the buffer is left as it is.
+/// A memory object over a buffer that the driver already has. The object is deleted when dropped,
+/// the buffer is left as it is.
 pub struct PreallocatedMemory<'b> {
     object: Created<ffi::WDFMEMORY__>,
     len: usize,
@@ -186,7 +196,8 @@ unsafe impl Sync for PreallocatedMemory<'_> {}
 impl<'b> PreallocatedMemory<'b> {
     /// Makes a memory object over `buffer`, to be written from.
     ///
-    /// C: [`WdfMemoryCreatePreallocated`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/nf-wdfmemory-wdfmemorycreatepreallocated).
+    /// C:
+    /// [`WdfMemoryCreatePreallocated`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/nf-wdfmemory-wdfmemorycreatepreallocated).
     /// IRQL: up to `DISPATCH_LEVEL`.
     ///
     /// # Errors
@@ -197,8 +208,9 @@ impl<'b> PreallocatedMemory<'b> {
     pub fn create(buffer: &'b [u8]) -> Result<Self> {
         let mut attributes = attributes();
         let mut handle = ptr::null_mut();
-        // SAFETY: the pointers are to locals and to a buffer that lives through `'b`; the library passes this object only to sends
-        // that read, so that the buffer is not written although the framework takes it as mutable.
+        // SAFETY: the pointers are to locals and to a buffer that lives through `'b`; the library
+        // passes this object only to sends that read, so that the buffer is not written although
+        // the framework takes it as mutable.
         let status = unsafe {
             ffi::WdfMemoryCreatePreallocated(
                 &raw mut attributes,
@@ -221,7 +233,8 @@ impl<'b> PreallocatedMemory<'b> {
 
 impl private::Sealed for PreallocatedMemory<'_> {}
 
-// SAFETY: the handle and the length are those of the object that `self` owns; the buffer outlives it.
+// SAFETY: the handle and the length are those of the object that `self` owns; the buffer outlives
+// it.
 unsafe impl WdfMemory for PreallocatedMemory<'_> {
     fn handle(&self) -> ffi::WDFMEMORY {
         self.object.as_ptr()
@@ -243,9 +256,9 @@ impl fmt::Debug for PreallocatedMemory<'_> {
 
 /// The data of a received request, as a memory object that is part of the request.
 ///
-/// It borrows the request, so that the request cannot be completed while this is in use: completing it then is a bugcheck.
-/// For direct and neither I/O the application can change the data at any moment, therefore there is no slice of it, only
-/// [`copy_to`](WdfMemory::copy_to).
+/// It borrows the request, so that the request cannot be completed while this is in use: completing
+/// it then is a bugcheck. For direct and neither I/O the application can change the data at any
+/// moment, therefore there is no slice of it, only [`copy_to`](WdfMemory::copy_to).
 #[derive(Clone, Copy)]
 pub struct RequestMemory<'r> {
     handle: NonNull<ffi::WDFMEMORY__>,
@@ -258,11 +271,13 @@ impl RequestMemory<'_> {
     ///
     /// # Errors
     ///
-    /// * `STATUS_INVALID_DEVICE_REQUEST`: it has no buffer. That is what the framework makes of neither I/O from user mode.
+    /// * `STATUS_INVALID_DEVICE_REQUEST`: it has no buffer. That is what the framework makes of
+    ///   neither I/O from user mode.
     ///
     /// # Safety
     ///
-    /// `handle` is null or a WDFMEMORY that exists as long as the request of this lifetime is not completed.
+    /// `handle` is null or a WDFMEMORY that exists as long as the request of this lifetime is not
+    /// completed.
     pub(crate) unsafe fn new(handle: ffi::WDFMEMORY) -> Result<Self> {
         let handle = NonNull::new(handle).ok_or(Error::INVALID_DEVICE_REQUEST)?;
         let mut len = 0;
@@ -286,7 +301,8 @@ impl RequestMemory<'_> {
     pub(crate) fn fill_from(&self, source: &[u8]) -> Result<usize> {
         let len = source.len().min(self.len);
         if len > 0 {
-            // SAFETY: the handle is valid (the trait's contract); `source` has at least `len` bytes, and so has the memory.
+            // SAFETY: the handle is valid (the trait's contract); `source` has at least `len`
+            // bytes, and so has the memory.
             let status = unsafe {
                 ffi::WdfMemoryCopyFromBuffer(
                     self.handle.as_ptr(),
@@ -303,7 +319,8 @@ impl RequestMemory<'_> {
 
 impl private::Sealed for RequestMemory<'_> {}
 
-// SAFETY: the framework gave handle and length, and keeps both until the request is completed, which the lifetime forbids.
+// SAFETY: the framework gave handle and length, and keeps both until the request is completed,
+// which the lifetime forbids.
 unsafe impl WdfMemory for RequestMemory<'_> {
     fn handle(&self) -> ffi::WDFMEMORY {
         self.handle.as_ptr()

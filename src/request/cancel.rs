@@ -7,10 +7,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use crate::ffi;
 use crate::object::{Created, context};
 
-/// Bit 0: a canceller is inside `WdfRequestCancelSentRequest`. Bits 1 to 63: the number of the submission that may be cancelled.
+/// Bit 0: a canceller is inside `WdfRequestCancelSentRequest`. Bits 1 to 63: the number of the
+/// submission that may be cancelled.
 ///
-/// The framework's cancel flag is sticky: a cancel that comes after the send is over would hit the *next* send. So a canceller sets the bit
-/// for the submission it means, and the sender moves on to the next number only while the bit is clear.
+/// The framework's cancel flag is sticky: a cancel that comes after the send is over would hit the
+/// *next* send. So a canceller sets the bit for the submission it means, and the sender moves on to
+/// the next number only while the bit is clear.
 pub(crate) struct CancelState(AtomicU64);
 
 crate::context!(CancelState);
@@ -23,7 +25,8 @@ impl CancelState {
         Self(AtomicU64::new(0))
     }
 
-    /// Ends the submission: from now on its handles are spent. Waits while a canceller is at work. `PASSIVE_LEVEL`.
+    /// Ends the submission: from now on its handles are spent. Waits while a canceller is at work.
+    /// `PASSIVE_LEVEL`.
     pub(super) fn finish_submission(&self) {
         let mut current = self.0.load(Ordering::Relaxed) & !CANCELLING;
         while let Err(seen) = self.0.compare_exchange_weak(
@@ -34,7 +37,8 @@ impl CancelState {
         ) {
             current = seen & !CANCELLING;
             if seen & CANCELLING != 0 {
-                // The canceller is in a call that does not wait. Let its processor time pass: it may be a thread of lower priority.
+                // The canceller is in a call that does not wait. Let its processor time pass: it
+                // may be a thread of lower priority.
                 let mut one_tick = ffi::LARGE_INTEGER { QuadPart: -1 };
                 // SAFETY: senders are at PASSIVE_LEVEL; the interval lives through the call.
                 let _status = unsafe {
@@ -54,10 +58,11 @@ impl CancelState {
 pub enum Cancellation {
     /// The send was under way, and the lower driver was told to cancel.
     Requested,
-    /// The cancel is on record: a send that has not reached the lower driver yet will not, and one that has is completed by the lower driver, which
-    /// did not let itself be cancelled.
+    /// The cancel is on record: a send that has not reached the lower driver yet will not, and one
+    /// that has is completed by the lower driver, which did not let itself be cancelled.
     Noted,
-    /// The send is over (or another cancel of it is at work): nothing was done, and the next send is not touched.
+    /// The send is over (or another cancel of it is at work): nothing was done, and the next send
+    /// is not touched.
     TooLate,
 }
 
@@ -84,7 +89,8 @@ impl CancelHandle {
         // SAFETY: the owner is borrowed, so that the request lives.
         let state = unsafe { context::<CancelState>(request.as_ptr().cast()) }?;
         let submission = state.0.load(Ordering::Acquire) & !CANCELLING;
-        // SAFETY: the owner is borrowed, so that the request lives; tag, line and file are optional.
+        // SAFETY: the owner is borrowed, so that the request lives; tag, line and file are
+        // optional.
         unsafe {
             ffi::WdfObjectReferenceActual(request.as_ptr().cast(), ptr::null_mut(), 0, ptr::null())
         };
@@ -97,10 +103,12 @@ impl CancelHandle {
 
     /// Cancels the send this handle is for.
     ///
-    /// C: [`WdfRequestCancelSentRequest`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcancelsentrequest).
+    /// C:
+    /// [`WdfRequestCancelSentRequest`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcancelsentrequest).
     /// IRQL: up to `DISPATCH_LEVEL`.
     ///
-    /// The send then fails with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), unless the lower driver completes it otherwise.
+    /// The send then fails with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), unless the
+    /// lower driver completes it otherwise.
     #[doc(alias = "WdfRequestCancelSentRequest")]
     pub fn cancel(&self) -> Cancellation {
         // SAFETY: the reference of the type's invariant keeps the request and its context.
@@ -119,8 +127,8 @@ impl CancelHandle {
         {
             return Cancellation::TooLate;
         }
-        // SAFETY: the reference keeps the request. While the bit is set the sender does not go on to the next submission, so that
-        // this cancels the one that is meant.
+        // SAFETY: the reference keeps the request. While the bit is set the sender does not go on
+        // to the next submission, so that this cancels the one that is meant.
         let told = unsafe { ffi::WdfRequestCancelSentRequest(self.request.as_ptr()) } != 0;
         state.0.fetch_and(!CANCELLING, Ordering::Release);
         if told {

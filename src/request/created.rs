@@ -10,16 +10,19 @@ use crate::io_target::IoTarget;
 use crate::object::{Created, Object, attributes_with_context, context, initialise};
 use crate::status::{Error, NtStatus, Result};
 
-/// A request that the driver creates once and sends as often as it likes, one send at a time. Deleted when dropped.
+/// A request that the driver creates once and sends as often as it likes, one send at a time.
+/// Deleted when dropped.
 ///
-/// A `Request` in hand is always ready: after every send the library calls `WdfRequestReuse`, without which a time-out or a cancel would
-/// make the next send fail with `STATUS_CANCELLED`.
+/// A `Request` in hand is always ready: after every send the library calls `WdfRequestReuse`,
+/// without which a time-out or a cancel would make the next send fail with `STATUS_CANCELLED`.
 ///
-/// C: [`WdfRequestCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcreate).
+/// C:
+/// [`WdfRequestCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcreate).
 ///
 /// # Invariants
 ///
-/// The request is not in flight, it was reused since its last send, and it has a [`CancelState`] as context.
+/// The request is not in flight, it was reused since its last send, and it has a [`CancelState`] as
+/// context.
 #[doc(alias = "WDFREQUEST")]
 pub struct Request {
     object: Created<ffi::WDFREQUEST__>,
@@ -27,15 +30,18 @@ pub struct Request {
     cancellable: bool,
 }
 
-// SAFETY: a request belongs to no thread. It is not `Sync`: one send at a time, which takes `&mut self`.
+// SAFETY: a request belongs to no thread. It is not `Sync`: one send at a time, which takes `&mut
+// self`.
 unsafe impl Send for Request {}
 // SAFETY: a shared `&Request` gives nothing but its `Debug`.
 unsafe impl Sync for Request {}
 
 impl Request {
-    /// Creates a request for `target`. It can be sent to any other target too; one with a deeper stack makes the framework allocate a new IRP.
+    /// Creates a request for `target`. It can be sent to any other target too; one with a deeper
+    /// stack makes the framework allocate a new IRP.
     ///
-    /// The request's parent is the driver, so that it outlives the target. IRQL: up to `DISPATCH_LEVEL`.
+    /// The request's parent is the driver, so that it outlives the target. IRQL: up to
+    /// `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
@@ -45,7 +51,8 @@ impl Request {
     pub fn create(target: &IoTarget) -> Result<Self> {
         let mut attributes = attributes_with_context::<CancelState>();
         let mut handle = ptr::null_mut();
-        // SAFETY: `target` is a live I/O target, the other pointers are to locals that live through the call.
+        // SAFETY: `target` is a live I/O target, the other pointers are to locals that live through
+        // the call.
         let status =
             unsafe { ffi::WdfRequestCreate(&raw mut attributes, target.as_raw(), &raw mut handle) };
         NtStatus::from_raw(status).ok()?;
@@ -61,7 +68,8 @@ impl Request {
         })
     }
 
-    /// A handle by which any thread can cancel the *next* send of this request, before or while it is under way.
+    /// A handle by which any thread can cancel the *next* send of this request, before or while it
+    /// is under way.
     ///
     /// Once that send is over the handle is spent, see [`CancelHandle::cancel`].
     #[must_use]
@@ -81,8 +89,9 @@ impl Request {
         if self.cancellable {
             self.finish_cancellable_send();
         }
-        // SAFETY: a synchronous send is over when it returns, so that the request is idle; no canceller is at work any more.
-        // With an IRP of the framework's it always succeeds; were it not to, the next send would fail with its own status.
+        // SAFETY: a synchronous send is over when it returns, so that the request is idle; no
+        // canceller is at work any more. With an IRP of the framework's it always succeeds; were it
+        // not to, the next send would fail with its own status.
         let _status = unsafe { reuse(self.handle()) };
     }
 

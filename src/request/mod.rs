@@ -1,4 +1,5 @@
-//! Requests: the ones a queue hands out, the ones the driver creates, and which of them a send uses.
+//! Requests: the ones a queue hands out, the ones the driver creates, and which of them a send
+//! uses.
 
 mod cancel;
 mod created;
@@ -23,7 +24,8 @@ use crate::status::Result;
 pub enum SendRequest<'r> {
     /// The framework's own, made for this one send.
     Framework,
-    /// One that the driver created and uses again: nothing is allocated to send it, and it can be cancelled by a [`CancelHandle`].
+    /// One that the driver created and uses again: nothing is allocated to send it, and it can be
+    /// cancelled by a [`CancelHandle`].
     Created(&'r mut Request),
     /// A received one, forwarded: the target sees the IRP of the application.
     Received(&'r Received<'r>),
@@ -42,7 +44,8 @@ impl<'r> From<&'r Received<'r>> for SendRequest<'r> {
 }
 
 impl SendRequest<'_> {
-    /// Makes the request ready, lets `send` use its handle, and makes it ready again: the one way a synchronous send uses a request.
+    /// Makes the request ready, lets `send` use its handle, and makes it ready again: the one way a
+    /// synchronous send uses a request.
     ///
     /// # Errors
     ///
@@ -64,7 +67,8 @@ impl SendRequest<'_> {
     }
 }
 
-/// `WdfRequestReuse` with flags 0: clears what the last send left, the sticky cancel flag and the completion routine among it.
+/// `WdfRequestReuse` with flags 0: clears what the last send left, the sticky cancel flag and the
+/// completion routine among it.
 ///
 /// # Safety
 ///

@@ -16,12 +16,14 @@ use crate::status::{Error, NtStatus, Result};
 
 /// A request from a queue, to be completed or passed on exactly once.
 ///
-/// Completing takes it by value, and its memory borrows it, so that neither a second completion nor one with the data still in use compiles. A `Received` that
-/// is dropped is completed with `STATUS_DRIVER_INTERNAL_ERROR`; on the model that is reported as a violation.
+/// Completing takes it by value, and its memory borrows it, so that neither a second completion nor
+/// one with the data still in use compiles. A `Received` that is dropped is completed with
+/// `STATUS_DRIVER_INTERNAL_ERROR`; on the model that is reported as a violation.
 ///
 /// # Invariants
 ///
-/// The driver owns `handle`: it was presented by a queue and not completed, forwarded or sent away. `queue` is that queue, and outlives `'q`.
+/// The driver owns `handle`: it was presented by a queue and not completed, forwarded or sent away.
+/// `queue` is that queue, and outlives `'q`.
 #[doc(alias = "WDFREQUEST")]
 pub struct Received<'q> {
     handle: NonNull<ffi::WDFREQUEST__>,
@@ -38,7 +40,8 @@ unsafe impl Send for Received<'_> {}
 impl<'q> Received<'q> {
     /// # Safety
     ///
-    /// `handle` was just presented to the driver by `queue`, which exists for `'q`; nobody else has it.
+    /// `handle` was just presented to the driver by `queue`, which exists for `'q`; nobody else has
+    /// it.
     pub(crate) unsafe fn from_raw(
         handle: NonNull<ffi::WDFREQUEST__>,
         queue: ffi::WDFQUEUE,
@@ -60,7 +63,8 @@ impl<'q> Received<'q> {
 
     /// What is asked for.
     ///
-    /// C: [`WdfRequestGetParameters`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestgetparameters).
+    /// C:
+    /// [`WdfRequestGetParameters`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestgetparameters).
     /// IRQL: up to `DISPATCH_LEVEL`.
     #[doc(alias = "WdfRequestGetParameters")]
     #[must_use]
@@ -71,7 +75,8 @@ impl<'q> Received<'q> {
 
     /// Whether the application gave up on it, or a send of it was cancelled.
     ///
-    /// C: [`WdfRequestIsCanceled`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestiscanceled).
+    /// C:
+    /// [`WdfRequestIsCanceled`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestiscanceled).
     #[doc(alias = "WdfRequestIsCanceled")]
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -81,14 +86,17 @@ impl<'q> Received<'q> {
 
     /// The data that came with the request: of a write, or the input of a device control.
     ///
-    /// C: [`WdfRequestRetrieveInputMemory`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestretrieveinputmemory);
-    /// where the device does neither I/O, what [`DeviceInit::lock_caller_buffers`](crate::DeviceInit::lock_caller_buffers) locked.
-    /// IRQL: up to `DISPATCH_LEVEL`.
+    /// C:
+    /// [`WdfRequestRetrieveInputMemory`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestretrieveinputmemory);
+    /// where the device does neither I/O, what
+    /// [`DeviceInit::lock_caller_buffers`](crate::DeviceInit::lock_caller_buffers) locked. IRQL: up
+    /// to `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
-    /// * `STATUS_INVALID_DEVICE_REQUEST`: the request has no input; or neither I/O from user mode whose buffer was not locked (where the
-    ///   framework, without its verifier, hands out a NULL buffer).
+    /// * `STATUS_INVALID_DEVICE_REQUEST`: the request has no input; or neither I/O from user mode
+    ///   whose buffer was not locked (where the framework, without its verifier, hands out a NULL
+    ///   buffer).
     /// * `STATUS_BUFFER_TOO_SMALL`: the input has length 0.
     /// * `STATUS_INSUFFICIENT_RESOURCES`: the data could not be mapped.
     #[doc(alias = "WdfRequestRetrieveInputMemory")]
@@ -106,13 +114,15 @@ impl<'q> Received<'q> {
                 memory
             }
         };
-        // SAFETY: the framework keeps the memory until the request is completed, which the borrow of `self` prevents.
+        // SAFETY: the framework keeps the memory until the request is completed, which the borrow
+        // of `self` prevents.
         unsafe { RequestMemory::new(memory) }
     }
 
     /// The data that came with the request, as an MDL.
     ///
-    /// C: [`WdfRequestRetrieveInputWdmMdl`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestretrieveinputwdmmdl).
+    /// C:
+    /// [`WdfRequestRetrieveInputWdmMdl`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestretrieveinputwdmmdl).
     /// IRQL: up to `DISPATCH_LEVEL`.
     ///
     /// # Errors
@@ -127,15 +137,18 @@ impl<'q> Received<'q> {
         let status = unsafe { ffi::WdfRequestRetrieveInputWdmMdl(self.handle(), &raw mut mdl) };
         NtStatus::from_raw(status).ok()?;
         let mdl = NonNull::new(mdl).ok_or(Error::INTERNAL_ERROR)?;
-        // SAFETY: the MDL describes the request's locked pages or its nonpaged buffer, and stays until the request is completed, which
-        // the borrow of `self` prevents.
+        // SAFETY: the MDL describes the request's locked pages or its nonpaged buffer, and stays
+        // until the request is completed, which the borrow of `self` prevents.
         Ok(unsafe { Mdl::from_raw(mdl) })
     }
 
-    /// Copies `answer` to where the application reads: of a read, or the output of a device control. Says how many bytes fitted.
+    /// Copies `answer` to where the application reads: of a read, or the output of a device
+    /// control. Says how many bytes fitted.
     ///
-    /// C: [`WdfRequestRetrieveOutputMemory`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestretrieveoutputmemory)
-    /// and [`WdfMemoryCopyFromBuffer`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/nf-wdfmemory-wdfmemorycopyfrombuffer).
+    /// C:
+    /// [`WdfRequestRetrieveOutputMemory`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestretrieveoutputmemory)
+    /// and
+    /// [`WdfMemoryCopyFromBuffer`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfmemory/nf-wdfmemory-wdfmemorycopyfrombuffer).
     ///
     /// # Errors
     ///
@@ -154,8 +167,10 @@ impl<'q> Received<'q> {
 
     /// Completes the request: `Information` is 0.
     ///
-    /// C: [`WdfRequestComplete`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcomplete).
-    /// IRQL: up to `DISPATCH_LEVEL`. For what is changed on the way see [`complete_with_information`](Self::complete_with_information).
+    /// C:
+    /// [`WdfRequestComplete`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcomplete).
+    /// IRQL: up to `DISPATCH_LEVEL`. For what is changed on the way see
+    /// [`complete_with_information`](Self::complete_with_information).
     #[doc(alias = "WdfRequestComplete")]
     pub fn complete(self, status: impl Into<NtStatus>) {
         self.complete_with_information(status, 0);
@@ -163,14 +178,17 @@ impl<'q> Received<'q> {
 
     /// Completes the request, with the number of bytes moved.
     ///
-    /// C: [`WdfRequestCompleteWithInformation`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcompletewithinformation).
+    /// C:
+    /// [`WdfRequestCompleteWithInformation`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcompletewithinformation).
     /// IRQL: up to `DISPATCH_LEVEL`.
     ///
     /// What must not reach the framework is replaced:
     ///
     /// * `STATUS_PENDING`, which is no completion, by `STATUS_DRIVER_INTERNAL_ERROR`;
-    /// * a success with more bytes than the request has room for, which is a bugcheck, by `STATUS_DRIVER_INTERNAL_ERROR` and 0;
-    /// * `STATUS_WDF_DEVICE_REMOVED_NOT_SENT`, which the framework would turn into `STATUS_INVALID_DEVICE_REQUEST`, by `STATUS_DEVICE_REMOVED`.
+    /// * a success with more bytes than the request has room for, which is a bugcheck, by
+    ///   `STATUS_DRIVER_INTERNAL_ERROR` and 0;
+    /// * `STATUS_WDF_DEVICE_REMOVED_NOT_SENT`, which the framework would turn into
+    ///   `STATUS_INVALID_DEVICE_REQUEST`, by `STATUS_DEVICE_REMOVED`.
     #[doc(alias = "WdfRequestCompleteWithInformation")]
     pub fn complete_with_information(self, status: impl Into<NtStatus>, information: usize) {
         let status = match status.into() {
@@ -189,17 +207,21 @@ impl<'q> Received<'q> {
         let request = ManuallyDrop::new(self);
         // A usize has 64 bits at most wherever KMDF runs, so that this never saturates.
         let information = ffi::ULONG_PTR::try_from(information).unwrap_or(ffi::ULONG_PTR::MAX);
-        // SAFETY: the driver owns the request, gives it up here, and nothing borrows its memory: `self` was taken by value.
+        // SAFETY: the driver owns the request, gives it up here, and nothing borrows its memory:
+        // `self` was taken by value.
         unsafe {
             ffi::WdfRequestCompleteWithInformation(request.handle(), status.into_raw(), information)
         };
     }
 
-    /// Passes the request to the next-lower driver and forgets it: the lower driver's completion goes to the application.
+    /// Passes the request to the next-lower driver and forgets it: the lower driver's completion
+    /// goes to the application.
     ///
-    /// C: [`WdfRequestSend`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestsend) with
-    /// `WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET`, to the device's own I/O target, for which the IRP always has a stack location.
-    /// It does not look at the target's state. IRQL: up to `DISPATCH_LEVEL`.
+    /// C:
+    /// [`WdfRequestSend`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestsend)
+    /// with `WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET`, to the device's own I/O target, for which
+    /// the IRP always has a stack location. It does not look at the target's state. IRQL: up to
+    /// `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
@@ -214,14 +236,16 @@ impl<'q> Received<'q> {
         if target.is_null() {
             return Err((self, Error::INVALID_DEVICE_REQUEST));
         }
-        // SAFETY: the request came from a queue of a device with a target below, so that its IRP has a next stack location.
+        // SAFETY: the request came from a queue of a device with a target below, so that its IRP
+        // has a next stack location.
         unsafe { ffi::WdfRequestFormatRequestUsingCurrentType(self.handle()) };
         let mut options = ffi::WDF_REQUEST_SEND_OPTIONS {
             Size: size_of_u32::<ffi::WDF_REQUEST_SEND_OPTIONS>(),
             Flags: ffi::SEND_OPTION_SEND_AND_FORGET,
             Timeout: 0,
         };
-        // SAFETY: the driver owns the request, which is formatted; nothing borrows its memory, since `self` was taken by value.
+        // SAFETY: the driver owns the request, which is formatted; nothing borrows its memory,
+        // since `self` was taken by value.
         let sent = unsafe { ffi::WdfRequestSend(self.handle(), target, &raw mut options) } != 0;
         if sent {
             let _gone = ManuallyDrop::new(self);
@@ -233,9 +257,11 @@ impl<'q> Received<'q> {
         Err((self, error))
     }
 
-    /// Before a synchronous send: clears what an earlier send left, the sticky cancel flag and the byte count.
+    /// Before a synchronous send: clears what an earlier send left, the sticky cancel flag and the
+    /// byte count.
     ///
-    /// Not after the send: the result of the last one stays visible to [`is_cancelled`](Self::is_cancelled).
+    /// Not after the send: the result of the last one stays visible to
+    /// [`is_cancelled`](Self::is_cancelled).
     ///
     /// # Errors
     ///
@@ -245,14 +271,16 @@ impl<'q> Received<'q> {
         if self.sent.replace(true) {
             // SAFETY: the driver owns the request, and a synchronous send is over when it returns.
             NtStatus::from_raw(unsafe { reuse(self.handle()) }).ok()?;
-            // SAFETY: as above. A reused request from a queue keeps its byte count, which a refused send would report as its own.
+            // SAFETY: as above. A reused request from a queue keeps its byte count, which a refused
+            // send would report as its own.
             unsafe { ffi::WdfRequestSetInformation(self.handle(), 0) };
         }
         Ok(())
     }
 
     fn locked_buffers(&self) -> Option<&LockedBuffers> {
-        // SAFETY: the driver owns the request, so that its context exists; `LockedBuffers` borrowed from `self` is gone when it is completed.
+        // SAFETY: the driver owns the request, so that its context exists; `LockedBuffers` borrowed
+        // from `self` is gone when it is completed.
         unsafe { context::<LockedBuffers>(self.handle().cast()) }
     }
 }
@@ -272,7 +300,8 @@ pub(crate) unsafe fn parameters(request: ffi::WDFREQUEST) -> RequestParameters {
         },
         ..Default::default()
     };
-    // SAFETY: the request is valid by the caller's word; `raw` lives through the call and has the right size.
+    // SAFETY: the request is valid by the caller's word; `raw` lives through the call and has the
+    // right size.
     unsafe { ffi::WdfRequestGetParameters(request, &raw mut raw) };
     // SAFETY: filled just above.
     unsafe { RequestParameters::from_raw(&raw) }

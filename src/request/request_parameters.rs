@@ -4,7 +4,8 @@ use crate::ffi;
 
 /// What a received request asks for.
 ///
-/// C: [`WDF_REQUEST_PARAMETERS`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/ns-wdfrequest-_wdf_request_parameters).
+/// C:
+/// [`WDF_REQUEST_PARAMETERS`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/ns-wdfrequest-_wdf_request_parameters).
 #[doc(alias = "WDF_REQUEST_PARAMETERS")]
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

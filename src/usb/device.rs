@@ -12,9 +12,12 @@ use crate::irql::require_passive;
 use crate::object::{Created, Object, attributes, size_of_u32};
 use crate::status::{Error, NtStatus, Result};
 
-/// A USB device, by its WDF object. Created in [`evt_device_prepare_hardware`](crate::PnpPowerCallbacks::evt_device_prepare_hardware), deleted when dropped.
+/// A USB device, by its WDF object. Created in
+/// [`evt_device_prepare_hardware`](crate::PnpPowerCallbacks::evt_device_prepare_hardware), deleted
+/// when dropped.
 ///
-/// C: [Working with USB devices](https://learn.microsoft.com/windows-hardware/drivers/wdf/working-with-usb-devices).
+/// C: [Working with USB
+/// devices](https://learn.microsoft.com/windows-hardware/drivers/wdf/working-with-usb-devices).
 #[doc(alias = "WDFUSBDEVICE")]
 pub struct UsbDevice {
     object: Created<ffi::WDFUSBDEVICE__>,
@@ -30,13 +33,16 @@ unsafe impl Sync for UsbDevice {}
 impl UsbDevice {
     /// Reads the device's descriptors and makes its interfaces known.
     ///
-    /// C: [`WdfUsbTargetDeviceCreateWithParameters`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetdevicecreatewithparameters),
+    /// C:
+    /// [`WdfUsbTargetDeviceCreateWithParameters`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetdevicecreatewithparameters),
     /// for client contract version 0x602. IRQL: `PASSIVE_LEVEL`.
     ///
     /// # Errors
     ///
-    /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`, or the descriptors name interfaces that are not there.
-    /// * `STATUS_INVALID_PARAMETER`, `STATUS_UNSUCCESSFUL`, `STATUS_DEVICE_DATA_ERROR`: the descriptors are malformed.
+    /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`, or the descriptors name
+    ///   interfaces that are not there.
+    /// * `STATUS_INVALID_PARAMETER`, `STATUS_UNSUCCESSFUL`, `STATUS_DEVICE_DATA_ERROR`: the
+    ///   descriptors are malformed.
     /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory.
     /// * any other: the USB stack's.
     #[doc(alias = "WdfUsbTargetDeviceCreate")]
@@ -68,13 +74,17 @@ impl UsbDevice {
         })
     }
 
-    /// Selects the device's configuration, with alternate setting 0 of every interface, and lets `pick` choose among its pipes.
+    /// Selects the device's configuration, with alternate setting 0 of every interface, and lets
+    /// `pick` choose among its pipes.
     ///
-    /// `pick` gets the interfaces for as long as it runs and returns what the driver keeps, usually a [`PipeKey`] or several.
-    /// `device` is the device that this was created for; that it is borrowed keeps the interfaces there meanwhile.
+    /// `pick` gets the interfaces for as long as it runs and returns what the driver keeps, usually
+    /// a [`PipeKey`] or several. `device` is the device that this was created for; that it is
+    /// borrowed keeps the interfaces there meanwhile.
     ///
-    /// C: [`WdfUsbTargetDeviceSelectConfig`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetdeviceselectconfig)
-    /// with the type single interface, or multiple interfaces where the device has several. IRQL: `PASSIVE_LEVEL`.
+    /// C:
+    /// [`WdfUsbTargetDeviceSelectConfig`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetdeviceselectconfig)
+    /// with the type single interface, or multiple interfaces where the device has several. IRQL:
+    /// `PASSIVE_LEVEL`.
     ///
     /// # Errors
     ///
@@ -105,8 +115,8 @@ impl UsbDevice {
             },
             ..Default::default()
         };
-        // SAFETY: the USB device is live; no pipe attributes; `params` lives through the call. With the pairs NULL, all zero, the
-        // framework takes setting 0 of every interface.
+        // SAFETY: the USB device is live; no pipe attributes; `params` lives through the call. With
+        // the pairs NULL, all zero, the framework takes setting 0 of every interface.
         let status = unsafe {
             ffi::WdfUsbTargetDeviceSelectConfig(
                 self.object.as_ptr(),
@@ -163,7 +173,8 @@ impl UsbConfiguration {
         Ok(key.pipe())
     }
 
-    /// Gives the device back, so that a configuration can be selected anew. No pipe of this one is in use any more: they borrow it.
+    /// Gives the device back, so that a configuration can be selected anew. No pipe of this one is
+    /// in use any more: they borrow it.
     #[must_use]
     pub fn into_device(self) -> UsbDevice {
         self.device
@@ -179,7 +190,8 @@ pub struct UsbInterfaces<'c> {
 impl<'c> UsbInterfaces<'c> {
     /// All interfaces, in the order of the configuration descriptor.
     ///
-    /// C: [`WdfUsbTargetDeviceGetInterface`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetdevicegetinterface).
+    /// C:
+    /// [`WdfUsbTargetDeviceGetInterface`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetdevicegetinterface).
     #[doc(alias = "WdfUsbTargetDeviceGetNumInterfaces")]
     #[doc(alias = "WdfUsbTargetDeviceGetInterface")]
     pub fn iter(&self) -> impl Iterator<Item = UsbInterface<'c>> + use<'c> {
@@ -207,7 +219,8 @@ impl<'c> UsbInterfaces<'c> {
 ///
 /// # Invariants
 ///
-/// `handle` is an interface of the configuration's device, which is borrowed together with a callback's device while interfaces are to be had.
+/// `handle` is an interface of the configuration's device, which is borrowed together with a
+/// callback's device while interfaces are to be had.
 #[doc(alias = "WDFUSBINTERFACE")]
 #[derive(Clone, Copy)]
 pub struct UsbInterface<'c> {
@@ -218,7 +231,8 @@ pub struct UsbInterface<'c> {
 impl<'c> UsbInterface<'c> {
     /// `bInterfaceNumber`.
     ///
-    /// C: [`WdfUsbInterfaceGetInterfaceNumber`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbinterfacegetinterfacenumber).
+    /// C:
+    /// [`WdfUsbInterfaceGetInterfaceNumber`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbinterfacegetinterfacenumber).
     #[doc(alias = "WdfUsbInterfaceGetInterfaceNumber")]
     #[must_use]
     pub fn number(&self) -> u8 {
@@ -228,7 +242,8 @@ impl<'c> UsbInterface<'c> {
 
     /// The configured pipes, in the order of the endpoint descriptors.
     ///
-    /// C: [`WdfUsbInterfaceGetConfiguredPipe`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbinterfacegetconfiguredpipe).
+    /// C:
+    /// [`WdfUsbInterfaceGetConfiguredPipe`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbinterfacegetconfiguredpipe).
     #[doc(alias = "WdfUsbInterfaceGetNumConfiguredPipes")]
     #[doc(alias = "WdfUsbInterfaceGetConfiguredPipe")]
     pub fn pipes(&self) -> impl Iterator<Item = UsbPipe<'c, Any>> + use<'c> {
@@ -240,7 +255,8 @@ impl<'c> UsbInterface<'c> {
                 Size: size_of_u32::<ffi::WDF_USB_PIPE_INFORMATION>(),
                 ..Default::default()
             };
-            // SAFETY: the interface is live, `information` has the right size; an index out of range gives NULL.
+            // SAFETY: the interface is live, `information` has the right size; an index out of
+            // range gives NULL.
             let pipe = unsafe {
                 ffi::WdfUsbInterfaceGetConfiguredPipe(handle.as_ptr(), index, &raw mut information)
             };

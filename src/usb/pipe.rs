@@ -20,7 +20,8 @@ object! {
     pub(super) struct Pipe = ffi::WDFUSBPIPE__;
 }
 
-// SAFETY: the only thing done with a bare `Pipe` is giving the reference back; it is used only through a `UsbPipe`.
+// SAFETY: the only thing done with a bare `Pipe` is giving the reference back; it is used only
+// through a `UsbPipe`.
 unsafe impl Referenceable for Pipe {}
 
 /// Direction of a pipe not told apart yet.
@@ -63,7 +64,8 @@ pub enum PipeDirection {
 
 /// What the endpoint's descriptor and the USB stack say of a pipe.
 ///
-/// C: [`WDF_USB_PIPE_INFORMATION`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/ns-wdfusb-_wdf_usb_pipe_information).
+/// C:
+/// [`WDF_USB_PIPE_INFORMATION`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/ns-wdfusb-_wdf_usb_pipe_information).
 #[doc(alias = "WDF_USB_PIPE_INFORMATION")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PipeInformation {
@@ -73,7 +75,8 @@ pub struct PipeInformation {
     pub pipe_type: PipeType,
     /// Bytes in one packet, at most.
     pub maximum_packet_size: u32,
-    /// Bytes in one transfer, at most, as the USB stack reports it. Neither the framework nor this library compares.
+    /// Bytes in one transfer, at most, as the USB stack reports it. Neither the framework nor this
+    /// library compares.
     pub maximum_transfer_size: u32,
     /// Polling interval of an interrupt endpoint, in units that depend on the bus speed.
     pub interval: u8,
@@ -115,11 +118,13 @@ impl PipeInformation {
 
 /// A pipe of a configuration, which it borrows: it cannot be kept past it.
 ///
-/// Type and direction are told apart once, by [`into_out`](UsbPipe::into_out), so that a pipe that cannot be written has no `pipe_write_sync`.
+/// Type and direction are told apart once, by [`into_out`](UsbPipe::into_out), so that a pipe that
+/// cannot be written has no `pipe_write_sync`.
 ///
 /// # Invariants
 ///
-/// `handle` is a pipe of the configuration that is borrowed, and exists as long. Where `D` is [`Out`] or [`In`] it is bulk or interrupt, of that direction.
+/// `handle` is a pipe of the configuration that is borrowed, and exists as long. Where `D` is
+/// [`Out`] or [`In`] it is bulk or interrupt, of that direction.
 #[doc(alias = "WDFUSBPIPE")]
 pub struct UsbPipe<'c, D = Out> {
     handle: NonNull<ffi::WDFUSBPIPE__>,
@@ -145,7 +150,8 @@ unsafe impl<D> Sync for UsbPipe<'_, D> {}
 impl UsbPipe<'_, Any> {
     /// # Safety
     ///
-    /// `handle` is a configured pipe of the configuration of number `configuration`, which is borrowed for the pipe's lifetime, and `information` is that pipe's.
+    /// `handle` is a configured pipe of the configuration of number `configuration`, which is
+    /// borrowed for the pipe's lifetime, and `information` is that pipe's.
     pub(super) unsafe fn from_raw(
         handle: NonNull<ffi::WDFUSBPIPE__>,
         information: &ffi::WDF_USB_PIPE_INFORMATION,
@@ -211,7 +217,8 @@ impl<D> UsbPipe<'_, D> {
         }
     }
 
-    /// What a driver can keep of a pipe; [`UsbConfiguration::pipe`](crate::UsbConfiguration::pipe) makes a pipe of it again.
+    /// What a driver can keep of a pipe; [`UsbConfiguration::pipe`](crate::UsbConfiguration::pipe)
+    /// makes a pipe of it again.
     #[must_use]
     pub fn key(&self) -> PipeKey<D> {
         // SAFETY: the pipe exists (the type's invariant).
@@ -226,8 +233,10 @@ impl<D> UsbPipe<'_, D> {
 
     /// Cancels what is under way on the pipe, and clears a stall on both sides.
     ///
-    /// C: [`WdfUsbTargetPipeResetSynchronously`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetpiperesetsynchronously),
-    /// with the framework's own request. IRQL: `PASSIVE_LEVEL`. It works on a stopped or purged pipe too.
+    /// C:
+    /// [`WdfUsbTargetPipeResetSynchronously`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetpiperesetsynchronously),
+    /// with the framework's own request. IRQL: `PASSIVE_LEVEL`. It works on a stopped or purged
+    /// pipe too.
     ///
     /// # Errors
     ///
@@ -239,7 +248,8 @@ impl<D> UsbPipe<'_, D> {
         require_passive()?;
         let mut options = options.to_raw();
         let options = options.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-        // SAFETY: the pipe is live; the framework uses a request of its own; the options live through the call.
+        // SAFETY: the pipe is live; the framework uses a request of its own; the options live
+        // through the call.
         let status = unsafe {
             ffi::WdfUsbTargetPipeResetSynchronously(self.handle.as_ptr(), ptr::null_mut(), options)
         };
@@ -251,13 +261,16 @@ impl UsbPipe<'_, Out> {
     /// Writes to the pipe, and waits until the write is done.
     ///
     /// * `request`: which request is used, see [`SendRequest`].
-    /// * `buffer`: what is written, without a copy; none is one zero-length packet. It may have any length; the framework never adds a zero-length packet, and does
-    ///   not compare with [`maximum_transfer_size`](Self::maximum_transfer_size), see [`send_in_pieces`](crate::send_in_pieces).
+    /// * `buffer`: what is written, without a copy; none is one zero-length packet. It may have any
+    ///   length; the framework never adds a zero-length packet, and does not compare with
+    ///   [`maximum_transfer_size`](Self::maximum_transfer_size), see
+    ///   [`send_in_pieces`](crate::send_in_pieces).
     /// * `options`: the time-out (none: for ever) and whether the pipe's state is ignored.
     ///
     /// Returns the bytes that the USB stack says went out.
     ///
-    /// C: [`WdfUsbTargetPipeWriteSynchronously`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetpipewritesynchronously).
+    /// C:
+    /// [`WdfUsbTargetPipeWriteSynchronously`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetpipewritesynchronously).
     ///
     /// # IRQL
     ///
@@ -265,15 +278,20 @@ impl UsbPipe<'_, Out> {
     ///
     /// # Errors
     ///
-    /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`; nothing was sent. (A pipe of the wrong type or direction has no such call.)
+    /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`; nothing was sent. (A pipe of the
+    ///   wrong type or direction has no such call.)
     /// * `STATUS_IO_TIMEOUT`: the time-out ran out; see [`SendOptions`] for what that means.
-    /// * `STATUS_CANCELLED`: cancelled, by a [`CancelHandle`](crate::CancelHandle), a reset of the pipe, or because the pipe was stopped or purged.
+    /// * `STATUS_CANCELLED`: cancelled, by a [`CancelHandle`](crate::CancelHandle), a reset of the
+    ///   pipe, or because the pipe was stopped or purged.
     /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory for the request or its URB.
-    /// * `STATUS_REQUEST_NOT_ACCEPTED`: a received request without enough stack locations for the USB stack.
+    /// * `STATUS_REQUEST_NOT_ACCEPTED`: a received request without enough stack locations for the
+    ///   USB stack.
     /// * `STATUS_INVALID_DEVICE_STATE`: the pipe is purged, or gone with the device.
-    /// * `STATUS_INVALID_PARAMETER`, `STATUS_INFO_LENGTH_MISMATCH`: documented for the DDI; what provokes them cannot be expressed here.
-    /// * any other: the USB stack's. A stall is `STATUS_UNSUCCESSFUL` or what the host controller's driver makes of it: the framework does not translate
-    ///   `USBD_STATUS`. [`reset_sync`](Self::reset_sync) clears it.
+    /// * `STATUS_INVALID_PARAMETER`, `STATUS_INFO_LENGTH_MISMATCH`: documented for the DDI; what
+    ///   provokes them cannot be expressed here.
+    /// * any other: the USB stack's. A stall is `STATUS_UNSUCCESSFUL` or what the host controller's
+    ///   driver makes of it: the framework does not translate `USBD_STATUS`.
+    ///   [`reset_sync`](Self::reset_sync) clears it.
     #[doc(alias = "WdfUsbTargetPipeWriteSynchronously")]
     #[inline]
     pub fn pipe_write_sync<'r>(
@@ -290,8 +308,9 @@ impl UsbPipe<'_, Out> {
         let mut written: ffi::ULONG = 0;
         let count = &raw mut written;
         let status = request.into().send(|request| {
-            // SAFETY: the pipe and the request are live; the request is idle and this thread's alone for the whole call; all pointers
-            // are to locals, or to what `buffer` borrows, that outlive the call, and the framework is done with them when it returns.
+            // SAFETY: the pipe and the request are live; the request is idle and this thread's
+            // alone for the whole call; all pointers are to locals, or to what `buffer` borrows,
+            // that outlive the call, and the framework is done with them when it returns.
             unsafe {
                 ffi::WdfUsbTargetPipeWriteSynchronously(
                     self.handle.as_ptr(),
@@ -307,7 +326,8 @@ impl UsbPipe<'_, Out> {
         let bytes = usize::try_from(written.min(requested)).unwrap_or(usize::MAX);
         match NtStatus::from_raw(status).ok() {
             Ok(status) => Ok(Transferred::new(bytes, status)),
-            // A URB that was never sent still has the requested length in it, and the framework reports that.
+            // A URB that was never sent still has the requested length in it, and the framework
+            // reports that.
             Err(error) => Err(TransferError::new(
                 error,
                 (requested == 0 || written < requested).then_some(bytes),
@@ -335,7 +355,8 @@ impl<D> fmt::Debug for UsbPipe<'_, D> {
     }
 }
 
-/// A pipe as a driver stores it: it can be used only together with the [`UsbConfiguration`](crate::UsbConfiguration) that it is part of.
+/// A pipe as a driver stores it: it can be used only together with the
+/// [`UsbConfiguration`](crate::UsbConfiguration) that it is part of.
 ///
 /// It holds a reference, so that the pipe's memory outlives a configuration that goes first.
 pub struct PipeKey<D = Out> {
@@ -351,11 +372,13 @@ impl<D> PipeKey<D> {
         self.configuration
     }
 
-    /// For [`UsbConfiguration::pipe`](crate::UsbConfiguration::pipe), which compared the configurations and binds the lifetime to both.
+    /// For [`UsbConfiguration::pipe`](crate::UsbConfiguration::pipe), which compared the
+    /// configurations and binds the lifetime to both.
     #[inline]
     pub(super) fn pipe(&self) -> UsbPipe<'_, D> {
         UsbPipe {
-            // INVARIANT: made from a pipe of direction `D`; the reference keeps it, and the configuration is borrowed by the caller.
+            // INVARIANT: made from a pipe of direction `D`; the reference keeps it, and the
+            // configuration is borrowed by the caller.
             handle: NonNull::from(&*self.pipe).cast(),
             information: self.information,
             configuration: self.configuration,

@@ -1,4 +1,5 @@
-//! A received request cannot be completed while its data is in use: that is a bugcheck (WDF_VIOLATION 3).
+//! A received request cannot be completed while its data is in use: that is a bugcheck
+//! (WDF_VIOLATION 3).
 use kmdf::{MemoryDescriptor, NtStatus, Received};
 
 fn evt_io_write(request: Received<'_>) {

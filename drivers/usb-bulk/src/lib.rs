@@ -1,6 +1,8 @@
-//! A function driver for a USB device with a bulk OUT endpoint: what is written to the device goes out there.
+//! A function driver for a USB device with a bulk OUT endpoint: what is written to the device goes
+//! out there.
 //!
-//! A write larger than `MaximumPiece`, or than what the USB stack takes at once, goes out in pieces. What the application gets:
+//! A write larger than `MaximumPiece`, or than what the USB stack takes at once, goes out in
+//! pieces. What the application gets:
 //!
 //! | what happened | status |
 //! |---|---|
@@ -130,7 +132,8 @@ impl PnpPowerCallbacks for BulkDevice {
         self.with_pipe(|pipe| pipe.start())
     }
 
-    /// Nothing else makes a write come back that the device does not take, and the queue waits for it.
+    /// Nothing else makes a write come back that the device does not take, and the queue waits for
+    /// it.
     fn evt_device_self_managed_io_suspend(&self, _device: &Device<Self>) -> Result {
         self.with_pipe(|pipe| pipe.purge())
     }
@@ -181,12 +184,14 @@ impl BulkDevice {
         };
         written.map_err(|failed| match failed.kind() {
             ErrorKind::Timeout => failed,
-            // Cancelled by the purge of a removal or power-down, or refused after it; the application cancels nothing here, since no request of its own is sent.
+            // Cancelled by the purge of a removal or power-down, or refused after it; the
+            // application cancels nothing here, since no request of its own is sent.
             ErrorKind::Cancelled | ErrorKind::InvalidDeviceState | ErrorKind::DeviceGone => {
                 failed.with_error(Error::DEVICE_NOT_CONNECTED)
             }
             _ => {
-                // A stalled pipe stays stalled until it is reset. If that fails too, the next write says so.
+                // A stalled pipe stays stalled until it is reset. If that fails too, the next write
+                // says so.
                 let _still_stalled = pipe.reset_sync(&RESET);
                 failed
             }

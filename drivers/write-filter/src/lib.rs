@@ -1,8 +1,9 @@
 //! An upper filter that divides writes.
 //!
-//! Every write to the device is sent to the next-lower driver in pieces of at most `MaximumPiece` bytes, straight from the request's
-//! memory, each with a time-out. The write is completed with the sum, or with the failing piece's status and what had arrived before.
-//! Every other request passes through.
+//! Every write to the device is sent to the next-lower driver in pieces of at most `MaximumPiece`
+//! bytes, straight from the request's memory, each with a time-out. The write is completed with the
+//! sum, or with the failing piece's status and what had arrived before. Every other request passes
+//! through.
 //!
 //! Parameters, `REG_DWORD` values in the key `Parameters` of the driver's service:
 //!
@@ -54,7 +55,8 @@ impl Driver for WriteFilter {
 
     fn evt_device_add(&self, mut init: DeviceInit<'_, Filter>) -> Result {
         init.set_filter();
-        // The device below may do neither I/O: then the data has to be locked in the caller's context.
+        // The device below may do neither I/O: then the data has to be locked in the caller's
+        // context.
         init.lock_caller_buffers();
         let device = init.create(Filter(*self))?;
         // A zero-length write means something to some devices: it passes through like any other.
