@@ -1,3 +1,25 @@
 //! The command `kmdf`.
 
-fn main() {}
+mod args;
+mod inf;
+mod output;
+mod run;
+mod status;
+mod trace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::command(args),
+        Command::Inf(args) => inf::command(&args),
+    };
+    result.unwrap_or_else(|error| {
+        output::complain(&error.to_string());
+        ExitCode::from(output::UNUSABLE)
+    })
+}

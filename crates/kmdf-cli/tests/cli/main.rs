@@ -1,0 +1,5 @@
+//! The command as its users see it.
+
+mod folder;
+mod inf;
+mod run;
