@@ -76,6 +76,7 @@ const FIXED: &[&str] = &[
     "destinationdirs",
     "controlflags",
     "signatureattributes",
+    "interfaceinstall32",
     "deviceinstall32",
 ];
 /// Install sections with a fixed name.
@@ -124,22 +125,33 @@ impl<'a, 'd> Walker<'a, 'd, '_, '_> {
             if FIXED.contains(&base) {
                 self.mark(section);
             }
-            if base == "signatureattributes" && name == base {
-                for field in section.entries.iter().flat_map(|entry| &entry.values) {
-                    self.walk
-                        .used
-                        .insert(self.doc.resolve(field).to_lowercase());
-                }
-            }
-            if name == "interfaceinstall32" {
+        }
+        for field in self.named_in("signatureattributes", usize::MAX) {
+            if let Some(section) = self.named(field) {
                 self.mark(section);
-                for field in section.entries.iter().filter_map(|entry| entry.value(0)) {
-                    self.walk
-                        .used
-                        .insert(self.doc.resolve(field).to_lowercase());
-                }
             }
         }
+    }
+
+    /// The first `values` values of each entry of a section.
+    fn named_in(&self, section: &str, values: usize) -> Vec<&'a Field> {
+        let section = self.doc.section(section);
+        let entries = section.into_iter().flat_map(|section| &section.entries);
+        let fields = entries.flat_map(|entry| entry.values.iter().take(values));
+        fields.filter(|field| !field.value.is_empty()).collect()
+    }
+
+    /// The section that a field names; reported when there is none.
+    fn named(&mut self, field: &Field) -> Option<&'d Merged<'a>> {
+        let name = self.doc.resolve(field);
+        let section = self.doc.section(&name);
+        if section.is_none() {
+            let help = self.suggestion(&name, "write the section");
+            let message = format!("there is no section [{name}]");
+            self.sink
+                .add(Rule::SectionNotFound, field.span.clone(), message, help);
+        }
+        section
     }
 
     fn manufacturers(&mut self) {
@@ -278,6 +290,12 @@ impl<'a, 'd> Walker<'a, 'd, '_, '_> {
     }
 
     fn fixed_installs(&mut self) {
+        for field in self.named_in("interfaceinstall32", 1) {
+            if let Some(section) = self.named(field) {
+                // It is installed with the devices of this file, whatever they are for.
+                self.add_install(section, ANY_ARCH, u32::MAX, false);
+            }
+        }
         for (name, section) in &self.doc.sections {
             let (base, decoration) = name
                 .split_once('.')

@@ -446,6 +446,14 @@ fn service_binary(
         .split('"')
         .next()
         .unwrap_or_default();
+    let kind = visit.section.get("servicetype");
+    let kernel = kind.is_some_and(|entry| matches!(context.doc.number(entry, 0), Some(1 | 2)));
+    // A program may have arguments; a driver cannot.
+    let path = if kernel || text.starts_with('"') {
+        path
+    } else {
+        path.split(' ').next().unwrap_or_default()
+    };
     let Some((id, path)) = values::dirid_path(path) else {
         let help = "write ServiceBinary = %13%\\<file>.sys";
         sink.add(
@@ -456,8 +464,6 @@ fn service_binary(
         );
         return;
     };
-    let kind = visit.section.get("servicetype");
-    let kernel = kind.is_some_and(|entry| matches!(context.doc.number(entry, 0), Some(1 | 2)));
     if kernel && path.contains(' ') && !text.starts_with('"') {
         sink.add(
             Rule::ServiceBinaryQuotes,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::checks::Context;
+use crate::decoration::Decoration;
 use crate::directives::Sub;
 use crate::finding::Sink;
 use crate::rule::Rule;
@@ -119,8 +120,10 @@ fn default_install(context: &Context<'_, '_>, defaults: &[&Install<'_, '_>], sin
                 help,
             );
         }
-        if !install.name.to_lowercase().starts_with("defaultinstall.nt")
-            || install.name.len() <= "defaultinstall.nt".len()
+        let decoration = install.name.split_once('.').map(|(_, rest)| rest);
+        if decoration
+            .and_then(Decoration::parse)
+            .is_none_or(|decoration| decoration.arch.is_none())
         {
             sink.add(
                 Rule::DefaultInstallArch,
