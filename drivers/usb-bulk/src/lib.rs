@@ -19,6 +19,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate kmdf_panic as _;
+
 use core::num::NonZeroU32;
 use core::time::Duration;
 
