@@ -11,7 +11,7 @@ use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, needs_drop};
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -367,7 +367,8 @@ pub(crate) fn attributes() -> ffi::WDF_OBJECT_ATTRIBUTES {
 /// Attributes that give the object a context of type `C`, empty until [`initialise`] fills it.
 pub(crate) fn attributes_with_context<C: Context>() -> ffi::WDF_OBJECT_ATTRIBUTES {
     ffi::WDF_OBJECT_ATTRIBUTES {
-        EvtDestroyCallback: Some(destroy::<C>),
+        // Without it there is nothing to do when the object is destroyed, which every request is.
+        EvtDestroyCallback: if needs_drop::<C>() { Some(destroy::<C>) } else { None },
         ContextTypeInfo: C::context_type().as_ptr(),
         ..attributes()
     }
