@@ -7,6 +7,7 @@ use core::ptr::{self, NonNull};
 use crate::caller_context;
 use crate::ffi;
 use crate::io_target::IoTarget;
+use crate::irql::require_passive;
 use crate::object::{
     Context, Object, attributes_with_context, context, initialise, object, size_of_u32,
 };
@@ -44,6 +45,29 @@ impl<D> Device<D> {
         Ok(unsafe { IoTarget::from_raw(target) })
     }
 
+    /// Registers an interface of the device, by which applications find and open it. The framework
+    /// enables it when the device has started.
+    ///
+    /// C:
+    /// [`WdfDeviceCreateDeviceInterface`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicecreatedeviceinterface),
+    /// without a reference string. IRQL: `PASSIVE_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`.
+    /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory.
+    /// * any other: that of registering the interface.
+    #[doc(alias = "WdfDeviceCreateDeviceInterface")]
+    pub fn create_device_interface(&self, class: &Guid) -> Result {
+        require_passive()?;
+        // SAFETY: the device is live, the GUID lives through the call, and no reference string is
+        // given.
+        let status = unsafe {
+            ffi::WdfDeviceCreateDeviceInterface(self.as_raw(), &raw const class.0, ptr::null())
+        };
+        NtStatus::from_raw(status).ok().map(drop)
+    }
+
     /// The device object this device is attached to; null for none.
     ///
     /// C:
@@ -68,6 +92,32 @@ impl<D: Context> Device<D> {
     pub fn context(&self) -> Result<&D> {
         // SAFETY: the device lives as long as `self`, and with it its context.
         unsafe { context(self.as_object()) }.ok_or(Error::INVALID_DEVICE_STATE)
+    }
+}
+
+/// A GUID: what tells a class of device interfaces from every other.
+///
+/// ```
+/// use kmdf::Guid;
+///
+/// // {a5dcbf10-6530-11d2-901f-00c04fb951ed}, GUID_DEVINTERFACE_USB_DEVICE
+/// const USB_DEVICE: Guid = Guid::from_u128(0xa5dcbf10_6530_11d2_901f_00c04fb951ed);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Guid(ffi::GUID);
+
+impl Guid {
+    /// The GUID whose digits, without the hyphens, are those of `value` in hexadecimal.
+    #[must_use]
+    pub const fn from_u128(value: u128) -> Self {
+        let [a, b, c, d, e, f, g, h, rest @ ..] = value.to_be_bytes();
+        Self(ffi::GUID {
+            Data1: u32::from_be_bytes([a, b, c, d]),
+            Data2: u16::from_be_bytes([e, f]),
+            Data3: u16::from_be_bytes([g, h]),
+            Data4: rest,
+        })
     }
 }
 

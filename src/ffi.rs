@@ -34,7 +34,7 @@ use pastey::paste;
 
 // Scalars, strings and kernel structures.
 pub use bindings::{
-    BOOLEAN, CHAR, DRIVER_OBJECT, KPROCESSOR_MODE, LARGE_INTEGER, LONG, MDL, NTSTATUS,
+    BOOLEAN, CHAR, DRIVER_OBJECT, GUID, KPROCESSOR_MODE, LARGE_INTEGER, LONG, MDL, NTSTATUS,
     PCUNICODE_STRING, PDEVICE_OBJECT, PDRIVER_OBJECT, PLONGLONG, PMDL, PULONG, PULONG_PTR, PVOID,
     ULONG, ULONG_PTR, UNICODE_STRING,
 };
@@ -220,6 +220,7 @@ wdf_functions! {
     fn WdfDeviceInitSetRequestAttributes(init: PWDFDEVICE_INIT, attributes: PWDF_OBJECT_ATTRIBUTES);
     fn WdfDeviceInitSetIoInCallerContextCallback(init: PWDFDEVICE_INIT, callback: PFN_WDF_IO_IN_CALLER_CONTEXT);
     fn WdfDeviceCreate(init: *mut PWDFDEVICE_INIT, attributes: PWDF_OBJECT_ATTRIBUTES, device: *mut WDFDEVICE) -> NTSTATUS;
+    fn WdfDeviceCreateDeviceInterface(device: WDFDEVICE, class: *const GUID, reference_string: PCUNICODE_STRING) -> NTSTATUS;
     fn WdfDeviceGetIoTarget(device: WDFDEVICE) -> WDFIOTARGET;
     fn WdfDeviceWdmGetDeviceObject(device: WDFDEVICE) -> PDEVICE_OBJECT;
     fn WdfDeviceWdmGetAttachedDevice(device: WDFDEVICE) -> PDEVICE_OBJECT;

@@ -19,7 +19,7 @@ mod time;
 mod unicode_string;
 mod usb;
 
-pub use device::{Device, DeviceInit, IoType, PnpPowerCallbacks, PowerState};
+pub use device::{Device, DeviceInit, Guid, IoType, PnpPowerCallbacks, PowerState};
 pub use driver::{Driver, Parameters, entry as __entry};
 pub use io_target::{
     Access, IoTarget, IoTargetState, RemoteIoTarget, SentIo, TargetState, send_in_pieces,

@@ -368,7 +368,11 @@ pub(crate) fn attributes() -> ffi::WDF_OBJECT_ATTRIBUTES {
 pub(crate) fn attributes_with_context<C: Context>() -> ffi::WDF_OBJECT_ATTRIBUTES {
     ffi::WDF_OBJECT_ATTRIBUTES {
         // Without it there is nothing to do when the object is destroyed, which every request is.
-        EvtDestroyCallback: if needs_drop::<C>() { Some(destroy::<C>) } else { None },
+        EvtDestroyCallback: if needs_drop::<C>() {
+            Some(destroy::<C>)
+        } else {
+            None
+        },
         ContextTypeInfo: C::context_type().as_ptr(),
         ..attributes()
     }

@@ -25,7 +25,7 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use kmdf::{
-    Device, DeviceInit, Driver, Error, ErrorKind, EvtIoWrite, IoTargetState, IoType,
+    Device, DeviceInit, Driver, Error, ErrorKind, EvtIoWrite, Guid, IoTargetState, IoType,
     MemoryDescriptor, NtStatus, Out, Parameters, PipeKey, PipeType, PnpPowerCallbacks, PowerState,
     Queue, QueueConfig, Received, Result, Rundown, SendOptions, SendRequest, TransferError,
     UsbConfiguration, UsbDevice, UsbPipe, send_in_pieces, utf16str,
@@ -42,6 +42,8 @@ kmdf::driver!(UsbBulk);
 
 const MAXIMUM_PIECE: NonZeroU32 = NonZeroU32::new(64 * 1024).unwrap();
 const TIMEOUT_MS: u32 = 5_000;
+/// By which applications find the device: `{5d9f1c3e-0b52-4c1e-9a63-2f8d7b1e4a60}`.
+pub const INTERFACE_CLASS: Guid = Guid::from_u128(0x5d9f1c3e_0b52_4c1e_9a63_2f8d7b1e4a60);
 /// Clearing a stall is one control transfer; the USB specification gives those 5 seconds.
 const RESET: SendOptions = SendOptions::new().timeout(Duration::from_secs(5));
 
@@ -71,6 +73,7 @@ impl Driver for UsbBulk {
             settings: *self,
             hardware: Rundown::new(),
         })?;
+        device.create_device_interface(&INTERFACE_CLASS)?;
         // One write at a time, in order: pieces of two writes must not mix.
         Queue::create(
             device,
