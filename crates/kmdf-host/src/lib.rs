@@ -1,1 +1,43 @@
-//! kmdf-host
+//! A model of KMDF 1.33 in one process: the framework, the I/O manager and the scheduler that a driver sees, behind the
+//! very function table that the driver calls on Windows.
+//!
+//! A [`Host`] is a machine. Drivers are loaded into it by their `DriverEntry`, put on top of lower devices with
+//! [`Host::plug`], and used like an application would: [`Host::write`], [`Host::read`], [`Host::ioctl`]. Every run is
+//! deterministic: logical threads run one at a time in an order drawn from the seed, and time is virtual. What a real
+//! machine would answer with a bugcheck ends the run with a typed [`Stop`]; everything else that a driver did wrong is in
+//! the [`Report`] that [`Host::finish`] returns.
+//!
+//! Linking this crate defines the symbols that `kmdf-sys` declares: the function table and the kernel functions. Several
+//! hosts may exist at once, each used by the operating-system thread that made it.
+
+#![allow(non_upper_case_globals, reason = "the symbols that drivers link against have the names of C")]
+
+mod config;
+mod faults;
+mod fx;
+mod host;
+mod lower;
+pub mod ntddk;
+mod report;
+mod status;
+mod stop;
+mod system;
+mod table;
+mod time;
+mod trace;
+
+pub use config::{ClientVersion, HostConfig, Policy};
+pub use faults::Allocation;
+pub use fx::driver::DriverEntry;
+pub use host::{DriverId, FileId, Host, IoId, Mode, StackId};
+pub use lower::{
+    CancelDisposition, Delayed, Disk, Disposition, FailNth, Loopback, LowerConfig, LowerDevice, LowerId, LowerIrp,
+    OnCancel, Outcome, Reply, Scripted, Seen,
+};
+pub use report::{Origin, Report, Totals, Violation, ViolationKind};
+pub use stop::{Blocked, Bugcheck, Deadlock, Stop, WDF_VIOLATION};
+pub use system::device::IoType;
+pub use system::io::IoResult;
+pub use system::mdl::Access;
+pub use time::Ticks;
+pub use trace::{Actor, Event, IrpId, Record, ThreadId, Trace, Value};

@@ -1,0 +1,39 @@
+//! Calling into drivers.
+
+use super::driver::DriverNumber;
+use crate::report::ViolationKind;
+use crate::system::System;
+use crate::trace::{Actor, Event, Traced};
+
+impl System {
+    /// Runs `call`, which calls a driver's function, with everything around it that the framework does.
+    pub(crate) fn callback<R: Traced>(
+        &self,
+        driver: DriverNumber,
+        callback: &'static str,
+        object: usize,
+        call: impl FnOnce() -> R,
+    ) -> R {
+        let context = &self.scheduler.context;
+        let caller = context.driver.replace(driver);
+        let ddi = context.ddi.replace(callback);
+        let irql = context.irql.get();
+        self.trace(|| Event::CallbackEnter { driver: self.actor(driver), callback, object: object as u64 });
+        let result = call();
+        self.trace(|| Event::CallbackLeave { driver: self.actor(driver), callback, result: result.traced() });
+        if context.irql.get() != irql {
+            self.violation(
+                ViolationKind::CallbackIrql,
+                format!("{callback} was called at IRQL {irql} and returned at IRQL {}", context.irql.get()),
+            );
+            context.irql.set(irql);
+        }
+        context.ddi.set(ddi);
+        context.driver.set(caller);
+        result
+    }
+
+    pub(crate) fn actor(&self, driver: DriverNumber) -> Actor {
+        self.module(driver).map_or_else(|| self.actors.framework.clone(), |module| module.actor.clone())
+    }
+}

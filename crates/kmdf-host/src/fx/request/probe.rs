@@ -1,0 +1,155 @@
+//! Users' own addresses: retrieving them, and probing and locking their pages.
+
+use core::ptr;
+
+use kmdf_sys::{
+    NTSTATUS, PVOID, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_USER_BUFFER, STATUS_SUCCESS, WDFMEMORY, WDFREQUEST,
+};
+
+use super::Request;
+use super::retrieve::{Direction, unsafe_direction};
+use crate::faults::Allocation;
+use crate::fx::attributes::Attributes;
+use crate::fx::class::{Kind, Obj};
+use crate::fx::memory::Memory;
+use crate::system::System;
+use crate::system::device::IoType;
+use crate::system::irp::Method;
+use crate::system::mdl::{Access, Mdl, MdlOwner};
+
+impl System {
+    /// `WdfRequestRetrieveUnsafeUserInputBuffer`.
+    pub(crate) fn wdf_request_retrieve_unsafe_user_input_buffer(
+        &self,
+        request: WDFREQUEST,
+        required: usize,
+        buffer: *mut PVOID,
+        length: *mut usize,
+    ) -> NTSTATUS {
+        self.retrieve_unsafe(request, Direction::Input, required, buffer, length)
+    }
+
+    /// `WdfRequestRetrieveUnsafeUserOutputBuffer`.
+    pub(crate) fn wdf_request_retrieve_unsafe_user_output_buffer(
+        &self,
+        request: WDFREQUEST,
+        required: usize,
+        buffer: *mut PVOID,
+        length: *mut usize,
+    ) -> NTSTATUS {
+        self.retrieve_unsafe(request, Direction::Output, required, buffer, length)
+    }
+
+    fn retrieve_unsafe(
+        &self,
+        request: WDFREQUEST,
+        direction: Direction,
+        required: usize,
+        buffer: *mut PVOID,
+        length: *mut usize,
+    ) -> NTSTATUS {
+        let request: Obj<Request> = self.object(request);
+        self.require(buffer, "the address for the buffer");
+        self.put(buffer, ptr::null_mut());
+        self.put(length, 0);
+        if self.verifier() && !request.in_caller_context.get() {
+            self.debug_break("a user's address was retrieved outside EvtIoInCallerContext");
+            return STATUS_INVALID_DEVICE_REQUEST;
+        }
+        let irp = match self.irp_of(&request) {
+            Ok(irp) => irp,
+            Err(status) => return status,
+        };
+        let parameters = irp.parameters();
+        if let Err(status) = unsafe_direction(&parameters, direction) {
+            return status;
+        }
+        let neither_device = request.typed_device().is_some_and(|device| device.io_type() == IoType::Neither);
+        let (address, available) = if parameters.is_ioctl() && Method::of(parameters.code()) == Method::Neither {
+            match direction {
+                Direction::Input => (parameters.type3_input(), parameters.input_length()),
+                Direction::Output => (irp.user_buffer.get(), parameters.output_length()),
+            }
+        } else if parameters.is_transfer() && neither_device {
+            (irp.user_buffer.get(), parameters.length())
+        } else {
+            self.debug_break("a user's address was retrieved from a request that is not neither I/O");
+            return STATUS_INVALID_DEVICE_REQUEST;
+        };
+        if (available as usize) < required {
+            return STATUS_BUFFER_TOO_SMALL;
+        }
+        self.put(buffer, address);
+        self.put(length, available as usize);
+        STATUS_SUCCESS
+    }
+
+    /// `WdfRequestProbeAndLockUserBufferForRead`.
+    pub(crate) fn wdf_request_probe_and_lock_user_buffer_for_read(
+        &self,
+        request: WDFREQUEST,
+        buffer: PVOID,
+        length: usize,
+        out: *mut WDFMEMORY,
+    ) -> NTSTATUS {
+        self.probe_and_lock(request, buffer, length, Access::Read, out)
+    }
+
+    /// `WdfRequestProbeAndLockUserBufferForWrite`.
+    pub(crate) fn wdf_request_probe_and_lock_user_buffer_for_write(
+        &self,
+        request: WDFREQUEST,
+        buffer: PVOID,
+        length: usize,
+        out: *mut WDFMEMORY,
+    ) -> NTSTATUS {
+        self.probe_and_lock(request, buffer, length, Access::Write, out)
+    }
+
+    fn probe_and_lock(
+        &self,
+        request: WDFREQUEST,
+        buffer: PVOID,
+        length: usize,
+        access: Access,
+        out: *mut WDFMEMORY,
+    ) -> NTSTATUS {
+        let request: Obj<Request> = self.object(request);
+        self.require(buffer, "Buffer");
+        self.require(out, "MemoryObject");
+        if length == 0 {
+            return STATUS_INVALID_USER_BUFFER;
+        }
+        if request.irp().is_none() {
+            return STATUS_INVALID_DEVICE_REQUEST;
+        }
+        let Ok(length32) = u32::try_from(length) else {
+            return STATUS_INSUFFICIENT_RESOURCES;
+        };
+        if self.faults.fails(Allocation::Mdl) {
+            return STATUS_INSUFFICIENT_RESOURCES;
+        }
+        if self.faults.fails(Allocation::Probe) {
+            return self.faults.probe_status();
+        }
+        if self.faults.fails(Allocation::Map) {
+            return STATUS_INSUFFICIENT_RESOURCES;
+        }
+        let mdl = self.mdls.allocate(buffer, length32, MdlOwner::Framework, self.origin());
+        self.mdls.lock(mdl, access);
+        let address = Mdl::at(mdl).system_address();
+        let memory = Memory::locked(address, length, mdl, access == Access::Read);
+        match self.create_object(Kind::Memory(memory), request.rc(), &Attributes::NONE) {
+            Ok(object) => {
+                self.put(out, object.handle());
+                STATUS_SUCCESS
+            }
+            Err(status) => {
+                self.mdls.unlock(mdl);
+                self.mdls.free(mdl);
+                status
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! WDFTIMER.
+
+use core::cell::Cell;
+use core::ptr;
+use std::rc::Rc;
+
+use kmdf_sys::{
+    _WDF_TIMER_CONFIG, BOOLEAN, LONGLONG, NTSTATUS, PFN_WDF_TIMER, PWDF_OBJECT_ATTRIBUTES, PWDF_TIMER_CONFIG,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
+    STATUS_SUCCESS, WDFOBJECT, WDFTIMER,
+};
+
+use kmdf_sys::missing::STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL;
+
+use super::attributes::Rules;
+use super::class::{Kind, Obj};
+use super::device::Device;
+use super::lock::CallbackLock;
+use super::object::{Level, Object};
+use super::work::Runs;
+use crate::system::clock::{Due, TimerId};
+use crate::system::{PASSIVE_LEVEL, System};
+use crate::time::{Ticks, due};
+
+/// Sizes of the configuration in KMDF 1.11 and 1.7.
+const CONFIG_1_11: usize = 32;
+const CONFIG_1_7: usize = 24;
+
+/// A WDFTIMER.
+pub(crate) struct Timer {
+    callback: PFN_WDF_TIMER,
+    period: u32,
+    lock: Option<Rc<CallbackLock>>,
+    passive: bool,
+    armed: Cell<Option<TimerId>>,
+    /// Fired, and its callback is on its way on another thread.
+    queued: Cell<bool>,
+    stopped_for_good: Cell<bool>,
+    runs: Runs,
+}
+
+impl System {
+    /// `WdfTimerCreate`.
+    pub(crate) fn wdf_timer_create(
+        &self,
+        config: PWDF_TIMER_CONFIG,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        out: *mut WDFTIMER,
+    ) -> NTSTATUS {
+        self.require(attributes, "Attributes");
+        self.require(config, "Config");
+        self.require(out, "Timer");
+        self.put(out, ptr::null_mut());
+        let config = self.get(config);
+        if ![size_of::<_WDF_TIMER_CONFIG>(), CONFIG_1_11, CONFIG_1_7].contains(&(config.Size as usize)) {
+            return STATUS_INFO_LENGTH_MISMATCH;
+        }
+        let high_resolution = config.UseHighResolutionTimer != 0;
+        if config.Period.cast_signed() < 0 || (high_resolution && config.TolerableDelay != 0) {
+            return STATUS_INVALID_PARAMETER;
+        }
+        let attributes = match self.attributes(attributes, Rules::WORK) {
+            Ok(attributes) => attributes,
+            Err(status) => return status,
+        };
+        let parent = attributes.parent_or_driver(self);
+        if Object::ancestor::<Device>(&parent).is_none() {
+            return STATUS_INVALID_DEVICE_REQUEST;
+        }
+        let passive = attributes.level == Some(Level::Passive);
+        if passive && config.Period > 0 {
+            return STATUS_NOT_SUPPORTED;
+        }
+        let lock = self.serialization(config.AutomaticSerialization, &parent);
+        if lock.is_some() && (parent.level.get() == Level::Passive) != passive {
+            return STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL;
+        }
+        let timer = Timer {
+            callback: config.EvtTimerFunc,
+            period: config.Period,
+            lock,
+            passive,
+            armed: Cell::new(None),
+            queued: Cell::new(false),
+            stopped_for_good: Cell::new(false),
+            runs: Runs::default(),
+        };
+        match self.create_object(Kind::Timer(timer), &parent, &attributes) {
+            Ok(object) => {
+                object.passive_dispose.set(true);
+                self.put(out, object.handle());
+                STATUS_SUCCESS
+            }
+            Err(status) => status,
+        }
+    }
+
+    /// `WdfTimerStart`.
+    pub(crate) fn wdf_timer_start(&self, timer: WDFTIMER, due_time: LONGLONG) -> BOOLEAN {
+        let timer: Obj<Timer> = self.object(timer);
+        if timer.stopped_for_good.get() {
+            return 0;
+        }
+        let was_armed = self.disarm_timer(&timer);
+        self.arm_timer(&timer, due(self.now(), due_time));
+        u8::from(was_armed)
+    }
+
+    fn arm_timer(&self, timer: &Obj<Timer>, at: Ticks) {
+        let fired = timer.clone();
+        let call = Box::new(move |system: &System| {
+            if fired.armed.take().is_some() {
+                system.timer_fired(&fired);
+            }
+        });
+        timer.armed.set(Some(self.clock.arm(at, Due::Call("timer dpc", call))));
+    }
+
+    fn disarm_timer(&self, timer: &Timer) -> bool {
+        let was_queued = timer.queued.replace(false);
+        timer.armed.take().is_some_and(|id| self.clock.disarm(id)) || was_queued
+    }
+
+    /// The timer's DPC.
+    fn timer_fired(&self, timer: &Obj<Timer>) {
+        if timer.period > 0 {
+            self.arm_timer(timer, self.now() + Ticks::from_millis(u64::from(timer.period)));
+        }
+        if timer.passive {
+            timer.queued.set(true);
+            let run = timer.clone();
+            self.queue_work("timer work item", move |system| {
+                if run.queued.replace(false) {
+                    system.call_timer(&run);
+                }
+            });
+        } else {
+            self.call_timer(timer);
+        }
+    }
+
+    fn call_timer(&self, timer: &Obj<Timer>) {
+        let Some(callback) = timer.callback else {
+            return;
+        };
+        self.add_reference(timer.rc());
+        timer.runs.begin(self);
+        self.serialized(timer.lock.as_ref(), || {
+            self.callback(timer.rc().driver.get(), "EvtTimerFunc", timer.rc().handle.get(), || {
+                // SAFETY: the driver registered this function for the timer, which exists.
+                unsafe { callback(timer.handle()) }
+            });
+        });
+        timer.runs.end(self);
+        self.release(timer.rc());
+    }
+
+    /// `WdfTimerStop`.
+    pub(crate) fn wdf_timer_stop(&self, timer: WDFTIMER, wait: BOOLEAN) -> BOOLEAN {
+        let timer: Obj<Timer> = self.object(timer);
+        if wait != 0 && !self.irql_at_most(PASSIVE_LEVEL) {
+            return 0;
+        }
+        let was_armed = self.disarm_timer(&timer);
+        if wait != 0 {
+            timer.runs.wait(self, timer.rc().handle.get(), || false);
+        }
+        u8::from(was_armed)
+    }
+
+    /// Dispose of a timer: it fires no more, and a running callback is waited for.
+    pub(crate) fn dispose_timer(&self, timer: &Timer) {
+        timer.stopped_for_good.set(true);
+        self.disarm_timer(timer);
+        timer.runs.wait(self, 0, || false);
+    }
+
+    /// `WdfTimerGetParentObject`.
+    pub(crate) fn wdf_timer_get_parent_object(&self, timer: WDFTIMER) -> WDFOBJECT {
+        let timer: Obj<Timer> = self.object(timer);
+        timer.rc().parent().map_or(ptr::null_mut(), |parent| parent.handle())
+    }
+}

@@ -1,0 +1,111 @@
+//! The end of a run: what is left over, and what that means.
+
+use crate::report::{Report, Totals, Violation, ViolationKind};
+use crate::stop::Stop;
+use crate::system::System;
+use crate::system::mdl::MdlOwner;
+
+use super::{DriverId, Host, StackId};
+
+impl Host {
+    /// Takes everything down in the proper order, as far as it goes.
+    pub(super) fn wind_up(&self) {
+        let ended = self.system.stopped.get() || self.take_down().is_err();
+        if !ended {
+            self.system.account();
+        }
+    }
+
+    fn take_down(&self) -> Result<(), Stop> {
+        let result = self.take_down_stacks();
+        if let Err(stop) = &result {
+            let mut reason = self.system.stop.borrow_mut();
+            if reason.is_none() {
+                *reason = Some(stop.clone());
+            }
+        }
+        result
+    }
+
+    fn take_down_stacks(&self) -> Result<(), Stop> {
+        self.run()?;
+        let count = self.stacks.borrow().len();
+        for index in (0..count).rev() {
+            self.remove(StackId(index))?;
+        }
+        let drivers = self.system.framework.modules.borrow().len();
+        for number in (0..drivers).rev() {
+            self.unload(DriverId(u32::try_from(number).unwrap_or(u32::MAX)))?;
+        }
+        self.run()
+    }
+
+    pub(super) fn report(&self) -> Report {
+        Report {
+            violations: self.system.violations.borrow().clone(),
+            stop: self.system.stop.borrow().clone(),
+            totals: Totals::new(&self.system.counters, &self.system.faults, self.system.irps.numbered()),
+            time: self.now(),
+        }
+    }
+}
+
+impl System {
+    /// Lists what drivers left behind.
+    fn account(&self) {
+        let mut found = Vec::new();
+        for object in self.framework.objects.live() {
+            let (kind, how) = if object.driver_references.get() > 0 {
+                (ViolationKind::ReferenceLeak, "a reference to it was never given back")
+            } else {
+                (ViolationKind::ObjectLeak, "it was never deleted")
+            };
+            found.push((kind, format!("a {} created by {} still exists: {how}", object.class_name(), object.origin)));
+        }
+        for block in self.pool.blocks() {
+            let tag = String::from_utf8_lossy(&block.tag.to_le_bytes()).into_owned();
+            found.push((
+                ViolationKind::MemoryLeak,
+                format!("{} bytes of pool with tag {tag:?}, allocated by {}, were never freed", block.size, block.origin),
+            ));
+        }
+        for mdl in self.mdls.owned_by(MdlOwner::Driver) {
+            found.push((ViolationKind::MdlLeak, format!("an MDL allocated by {} was never freed", mdl.origin)));
+        }
+        for mdl in self.mdls.owned_by(MdlOwner::Framework) {
+            found.push((
+                ViolationKind::MdlLeak,
+                format!("the framework still holds an MDL made in {}: a request was never completed or deleted", mdl.origin),
+            ));
+        }
+        for irp in self.irps.live() {
+            let io = irp.io.borrow();
+            if let Some(io) = io.as_ref() {
+                found.push((ViolationKind::RequestLost, format!("{} was never completed", io.describe())));
+            }
+        }
+        for blocked in self.scheduler.blocked() {
+            found.push((
+                ViolationKind::Blocked,
+                format!("thread {} waits for {} for ever", blocked.thread, blocked.waits_for),
+            ));
+        }
+        let time = self.now();
+        let ddi = "the end of the run";
+        let mut violations = self.violations.borrow_mut();
+        violations.extend(found.into_iter().map(|(kind, explanation)| Violation { kind, time, ddi, explanation }));
+    }
+
+    /// Lets go of everything; nothing runs afterwards.
+    pub(crate) fn tear_down(&self) {
+        self.stopped.set(true);
+        self.clock.clear();
+        self.scheduler.abandon();
+        self.dispatchers.clear();
+        self.framework.clear();
+        self.ios.clear();
+        self.irps.clear();
+        self.devices.clear();
+        self.lowers.borrow_mut().clear();
+    }
+}

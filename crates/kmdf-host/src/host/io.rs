@@ -1,0 +1,221 @@
+//! Applications.
+
+use std::rc::Rc;
+
+use kmdf_sys::{NT_SUCCESS, NTSTATUS};
+
+use super::{Host, StackId};
+use crate::stop::Stop;
+use crate::system::PASSIVE_LEVEL;
+use crate::system::io::{Io, IoResult};
+use crate::system::irp::{
+    IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ,
+    IRP_MJ_WRITE, Parameters,
+};
+use crate::system::scheduler::{self, Job};
+
+/// Names an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId(usize);
+
+/// Names an I/O that was handed in and may not have completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IoId(u64);
+
+/// Requestor mode of an I/O.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// From an application.
+    User,
+    /// From a driver or the system.
+    Kernel,
+}
+
+fn length32(length: usize) -> u32 {
+    u32::try_from(length).expect("one request moves less than 4 GiB")
+}
+
+impl Host {
+    /// Opens the top of a stack.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Status`] when the create request fails; whatever ends the run.
+    pub fn open(&self, stack: StackId) -> Result<FileId, Stop> {
+        let device = self.top_of(stack);
+        let file = FileId(self.system.ios.open(&device));
+        let status = self.file_request(file, IRP_MJ_CREATE)?;
+        if NT_SUCCESS(status) {
+            Ok(file)
+        } else {
+            self.system.ios.close(file.0);
+            Err(Stop::Status { what: "opening the device".to_owned(), status })
+        }
+    }
+
+    /// Closes a file: cleanup, then close.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn close(&self, file: FileId) -> Result<(), Stop> {
+        self.file_request(file, IRP_MJ_CLEANUP)?;
+        self.file_request(file, IRP_MJ_CLOSE)?;
+        self.system.ios.close(file.0);
+        Ok(())
+    }
+
+    fn file_request(&self, file: FileId, major: u8) -> Result<NTSTATUS, Stop> {
+        let io = self.prepare(file, Parameters { major, ..Parameters::default() }, Mode::User, &[], 0);
+        let result = self.issue_and_wait(&io)?;
+        self.system.ios.recycle(io);
+        Ok(result.status)
+    }
+
+    /// Writes and waits until the request has completed.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Deadlock`] when it can never complete; whatever ends the run.
+    ///
+    /// # Panics
+    ///
+    /// When `file` is closed.
+    pub fn write(&self, file: FileId, offset: u64, data: &[u8]) -> Result<IoResult, Stop> {
+        let parameters = Parameters::transfer(IRP_MJ_WRITE, length32(data.len()), offset.cast_signed());
+        let io = self.prepare(file, parameters, Mode::User, data, 0);
+        let result = self.issue_and_wait(&io)?;
+        self.system.ios.recycle(io);
+        Ok(result)
+    }
+
+    /// Reads and waits until the request has completed; what came back is at the start of `buffer`.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Deadlock`] when it can never complete; whatever ends the run.
+    pub fn read(&self, file: FileId, offset: u64, buffer: &mut [u8]) -> Result<IoResult, Stop> {
+        let parameters = Parameters::transfer(IRP_MJ_READ, length32(buffer.len()), offset.cast_signed());
+        let io = self.prepare(file, parameters, Mode::User, &[], buffer.len());
+        let result = self.issue_and_wait(&io)?;
+        io.with_returned(|bytes| buffer[..bytes.len()].copy_from_slice(bytes));
+        self.system.ios.recycle(io);
+        Ok(result)
+    }
+
+    /// Sends a control code and waits until the request has completed; what came back is at the start of `output`.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Deadlock`] when it can never complete; whatever ends the run.
+    pub fn ioctl(&self, file: FileId, code: u32, input: &[u8], output: &mut [u8]) -> Result<IoResult, Stop> {
+        let io = self.prepare_ioctl(file, IRP_MJ_DEVICE_CONTROL, code, input, output.len(), Mode::User);
+        let result = self.issue_and_wait(&io)?;
+        io.with_returned(|bytes| {
+            let count = bytes.len().min(output.len());
+            output[..count].copy_from_slice(&bytes[..count]);
+        });
+        self.system.ios.recycle(io);
+        Ok(result)
+    }
+
+    /// Hands in a write; it is sent when the host runs.
+    pub fn submit_write(&self, file: FileId, offset: u64, data: &[u8], mode: Mode) -> IoId {
+        let parameters = Parameters::transfer(IRP_MJ_WRITE, length32(data.len()), offset.cast_signed());
+        self.submit(self.prepare(file, parameters, mode, data, 0))
+    }
+
+    /// Hands in a read; it is sent when the host runs.
+    pub fn submit_read(&self, file: FileId, offset: u64, length: usize, mode: Mode) -> IoId {
+        let parameters = Parameters::transfer(IRP_MJ_READ, length32(length), offset.cast_signed());
+        self.submit(self.prepare(file, parameters, mode, &[], length))
+    }
+
+    /// Hands in a control code; it is sent when the host runs.
+    pub fn submit_ioctl(&self, file: FileId, code: u32, input: &[u8], output: usize, mode: Mode) -> IoId {
+        self.submit(self.prepare_ioctl(file, IRP_MJ_DEVICE_CONTROL, code, input, output, mode))
+    }
+
+    /// Hands in an internal control code, as a driver above would; it is sent when the host runs.
+    pub fn submit_internal_ioctl(&self, file: FileId, code: u32, input: &[u8], output: usize) -> IoId {
+        self.submit(self.prepare_ioctl(file, IRP_MJ_INTERNAL_DEVICE_CONTROL, code, input, output, Mode::Kernel))
+    }
+
+    /// How an I/O ended, or `None` while it has not.
+    #[must_use]
+    pub fn result(&self, io: IoId) -> Option<IoResult> {
+        self.system.ios.submitted(io.0)?.result.get()
+    }
+
+    /// What a completed read or control code returned.
+    #[must_use]
+    pub fn returned(&self, io: IoId) -> Vec<u8> {
+        let io = self.system.ios.submitted(io.0);
+        io.map_or_else(Vec::new, |io| io.with_returned(<[u8]>::to_vec))
+    }
+
+    /// Runs until an I/O has completed.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Deadlock`] when it can never complete; whatever ends the run.
+    pub fn wait(&self, io: IoId) -> Result<IoResult, Stop> {
+        let io = self.system.ios.submitted(io.0).expect("the I/O was handed in to this host");
+        self.run_to_result(&io)
+    }
+
+    /// Cancels an I/O; tells whether a cancel routine was called.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn cancel(&self, io: IoId) -> Result<bool, Stop> {
+        let Some(io) = self.system.ios.submitted(io.0) else {
+            return Ok(false);
+        };
+        self.call("canceller", move |system| {
+            let irp = io.irp.borrow().clone();
+            irp.is_some_and(|irp| system.cancel_irp(&irp))
+        })
+    }
+
+    fn prepare_ioctl(
+        &self,
+        file: FileId,
+        major: u8,
+        code: u32,
+        input: &[u8],
+        output: usize,
+        mode: Mode,
+    ) -> Rc<Io> {
+        let parameters =
+            Parameters::ioctl(major, code, length32(input.len()), length32(output), std::ptr::null_mut());
+        self.prepare(file, parameters, mode, input, output)
+    }
+
+    fn prepare(&self, file: FileId, mut parameters: Parameters, mode: Mode, data: &[u8], output: usize) -> Rc<Io> {
+        let open = self.system.ios.file(file.0).expect("the file is open");
+        parameters.file = open.address();
+        self.system.ios.prepare(&open.device, parameters, mode == Mode::User, data, output)
+    }
+
+    fn submit(&self, io: Rc<Io>) -> IoId {
+        let id = IoId(io.id.get());
+        self.system.ios.remember(&io);
+        self.system.start_thread("app", PASSIVE_LEVEL, Job::Io(io));
+        id
+    }
+
+    fn issue_and_wait(&self, io: &Rc<Io>) -> Result<IoResult, Stop> {
+        self.system.start_thread("app", PASSIVE_LEVEL, Job::Io(Rc::clone(io)));
+        self.run_to_result(io)
+    }
+
+    fn run_to_result(&self, io: &Rc<Io>) -> Result<IoResult, Stop> {
+        match self.system.run_until(None, &|| io.is_done())? {
+            scheduler::Outcome::Done => {}
+            scheduler::Outcome::Idle => return Err(self.deadlock()),
+        }
+        io.result.get().ok_or_else(|| self.deadlock())
+    }
+}

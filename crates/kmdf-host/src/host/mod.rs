@@ -1,0 +1,245 @@
+//! The machine, seen from outside.
+
+mod account;
+mod io;
+mod pnp;
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use kmdf_sys::NT_SUCCESS;
+
+use crate::config::HostConfig;
+use crate::faults::Allocation;
+use crate::fx::driver::{DriverEntry, DriverNumber, Module};
+use crate::fx::registry::parameters_path;
+use crate::lower::{LowerConfig, LowerDevice, LowerId, Outcome};
+use crate::report::Report;
+use crate::stop::{Blocked, Deadlock, Stop};
+use crate::system::scheduler::{self, Job, Started};
+use crate::system::{DISPATCH_LEVEL, PASSIVE_LEVEL, System};
+use crate::time::Ticks;
+use crate::trace::{ThreadId, Trace};
+
+pub use io::{FileId, IoId, Mode};
+pub use pnp::StackId;
+
+/// Names a loaded driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DriverId(pub(crate) u32);
+
+/// A machine with drivers, lower devices and applications.
+///
+/// It belongs to the operating-system thread that made it.
+pub struct Host {
+    system: Rc<System>,
+    stacks: std::cell::RefCell<Vec<pnp::Stack>>,
+    not_send: PhantomData<*const ()>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("config", &self.system.config).field("now", &self.now()).finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    /// An empty machine.
+    #[must_use]
+    pub fn new(config: HostConfig) -> Self {
+        Self {
+            system: Rc::new(System::new(config)),
+            stacks: std::cell::RefCell::new(Vec::new()),
+            not_send: PhantomData,
+        }
+    }
+
+    /// Sets a DWORD value in `Services\<service>\Parameters` of the registry.
+    pub fn set_parameter(&self, service: &str, name: &str, value: u32) {
+        self.system.framework.registry.set(&parameters_path(service), name, value);
+    }
+
+    /// Loads a driver: calls its entry point as the loader would.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Status`] when the entry point fails, and whatever ends the run.
+    pub fn load(&self, service: &str, entry: DriverEntry) -> Result<DriverId, Stop> {
+        let module = {
+            let mut modules = self.system.framework.modules.borrow_mut();
+            let number = DriverNumber(u32::try_from(modules.len()).unwrap_or(u32::MAX - 1));
+            let module = Rc::new(Module::new(number, service));
+            modules.push(Rc::clone(&module));
+            module
+        };
+        let own = Rc::clone(&module);
+        let status = self.call("loader", move |system| {
+            let number = own.number;
+            let status = system.callback(number, "DriverEntry", 0, || {
+                // SAFETY: the caller names a function with the contract of DriverEntry; both arguments are valid.
+                unsafe { entry(own.driver_object(), own.registry_string()) }
+            });
+            if !NT_SUCCESS(status) {
+                system.delete_driver(&own);
+            }
+            status
+        })?;
+        if NT_SUCCESS(status) {
+            module.loaded.set(true);
+            Ok(DriverId(module.number.0))
+        } else {
+            Err(Stop::Status { what: format!("DriverEntry of {service}"), status })
+        }
+    }
+
+    /// Puts a lower device into the machine.
+    pub fn add_lower(&self, device: impl LowerDevice + 'static, config: LowerConfig) -> LowerId {
+        self.system.add_lower(Box::new(device), config)
+    }
+
+    /// Looks at or changes a lower device.
+    ///
+    /// # Panics
+    ///
+    /// When the device is not a `T`.
+    pub fn with_lower<T: LowerDevice, R>(&self, id: LowerId, f: impl FnOnce(&mut T) -> R) -> R {
+        self.system.lower(id).with(f).expect("the lower device is of another type")
+    }
+
+    /// Number of IRPs that a lower device holds.
+    #[must_use]
+    pub fn held_by(&self, id: LowerId) -> usize {
+        self.system.lower(id).held().len()
+    }
+
+    /// Completes the `index`-th IRP that a lower device holds (0 is the oldest); `false` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn complete_lower(&self, id: LowerId, index: usize, outcome: Outcome) -> Result<bool, Stop> {
+        let lower = self.system.lower(id);
+        self.call_at("interrupt", DISPATCH_LEVEL, move |system| system.complete_lower_at(&lower, index, outcome))
+    }
+
+    /// Starts a logical thread at `PASSIVE_LEVEL` that may call DDIs. It runs when the host runs.
+    pub fn spawn(&self, name: &str, f: impl FnOnce() + 'static) -> ThreadId {
+        let started = self.system.start_thread(name, PASSIVE_LEVEL, Job::Call(Box::new(|_| f())));
+        started.thread_id()
+    }
+
+    /// Runs until nothing is left to run. Requests that lower devices hold may remain; they can be completed or cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Deadlock`] when threads wait and nothing that could wake them is outstanding; whatever ends the run.
+    pub fn run(&self) -> Result<(), Stop> {
+        self.system.run_until(None, &|| false)?;
+        let blocked = self.system.scheduler.blocked();
+        let held = self.system.lowers.borrow().iter().any(|lower| lower.holds_indefinitely());
+        if blocked.is_empty() || held { Ok(()) } else { Err(self.deadlock()) }
+    }
+
+    /// Runs for a span of virtual time.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn run_for(&self, span: Ticks) -> Result<(), Stop> {
+        let until = self.now() + span;
+        self.system.run_until(Some(until), &|| false)?;
+        self.system.clock.advance_to(until);
+        Ok(())
+    }
+
+    /// Virtual time.
+    #[must_use]
+    pub fn now(&self) -> Ticks {
+        self.system.now()
+    }
+
+    /// Lets the `nth` allocation of a sort from now on fail; 1 is the next, 0 takes it back.
+    pub fn fail_allocation(&self, kind: Allocation, nth: u32) {
+        self.system.faults.fail(kind, nth);
+    }
+
+    /// The status that locking pages raises when [`Allocation::Probe`] fails.
+    pub fn set_probe_status(&self, status: kmdf_sys::NTSTATUS) {
+        self.system.faults.set_probe_status(status);
+    }
+
+    /// How many allocations of a sort there were.
+    #[must_use]
+    pub fn allocations(&self, kind: Allocation) -> u64 {
+        self.system.faults.made(kind)
+    }
+
+    /// What was recorded so far; empty when tracing is off.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        Trace { records: self.system.tracer.records(), threads: self.system.scheduler.names() }
+    }
+
+    /// Why the host stopped for good, if it did.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Stop> {
+        self.system.stop.borrow().clone()
+    }
+
+    /// Debug breaks of the framework's verifier so far.
+    #[must_use]
+    pub fn breaks(&self) -> u64 {
+        self.system.counters.breaks.get()
+    }
+
+    /// Removes all stacks, unloads all drivers and accounts for everything.
+    #[must_use]
+    pub fn finish(self) -> Report {
+        self.wind_up();
+        self.report()
+    }
+
+    /// Runs `work` in a logical thread until it is done.
+    fn call<R: 'static>(&self, name: &str, work: impl FnOnce(&System) -> R + 'static) -> Result<R, Stop> {
+        self.call_at(name, PASSIVE_LEVEL, work)
+    }
+
+    fn call_at<R: 'static>(
+        &self,
+        name: &str,
+        irql: u8,
+        work: impl FnOnce(&System) -> R + 'static,
+    ) -> Result<R, Stop> {
+        let result = Rc::new(std::cell::Cell::new(None));
+        let slot = Rc::clone(&result);
+        let job = Job::Call(Box::new(move |system: &System| slot.set(Some(work(system)))));
+        let started = self.system.start_thread(name, irql, job);
+        self.run_to_end(&started)?;
+        result.take().ok_or_else(|| self.deadlock())
+    }
+
+    fn run_to_end(&self, started: &Started) -> Result<(), Stop> {
+        match self.system.run_until(None, &|| started.is_done())? {
+            scheduler::Outcome::Done => Ok(()),
+            scheduler::Outcome::Idle => Err(self.deadlock()),
+        }
+    }
+
+    fn deadlock(&self) -> Stop {
+        let live = self.system.irps.live();
+        let io = live.iter().filter_map(|irp| {
+            let io = irp.io.borrow();
+            let io = io.as_ref()?;
+            let holder = irp.holder.borrow().as_ref().map(ToString::to_string);
+            let with = holder.or_else(|| irp.device().map(|device| device.actor.to_string()));
+            Some(Blocked { thread: io.describe(), waits_for: with.unwrap_or_else(|| "nobody".to_owned()) })
+        });
+        Stop::Deadlock(Deadlock { threads: self.system.scheduler.blocked(), io: io.collect() })
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.system.tear_down();
+    }
+}

@@ -1,0 +1,259 @@
+//! Stacks of devices: plugging in, starting, pulling out, unloading.
+
+use std::rc::Rc;
+
+use kmdf_sys::{NT_SUCCESS, NTSTATUS, STATUS_SUCCESS};
+
+use super::{DriverId, Host};
+use crate::fx::class::Obj;
+use crate::fx::device::Device;
+use crate::fx::driver::{DriverNumber, Module};
+use crate::fx::object::Object;
+use crate::lower::LowerId;
+use crate::stop::Stop;
+use crate::system::System;
+use crate::system::device::{DeviceObject, DeviceTable};
+
+/// Names a device stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StackId(pub(super) usize);
+
+/// A lower device and the framework's devices above it, from the bottom.
+pub(super) struct Stack {
+    lower: LowerId,
+    pub(super) devices: Vec<Obj<Device>>,
+    pub(super) removed: bool,
+}
+
+impl Host {
+    /// Builds a stack: `AddDevice` of each driver from the bottom to the top, then start.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Status`] when adding or starting a device fails (the stack is taken down again); whatever ends the run.
+    pub fn plug(&self, lower: LowerId, drivers: &[DriverId]) -> Result<StackId, Stop> {
+        let stack = self.add_devices(lower, drivers)?;
+        match self.start(stack) {
+            Ok(()) => Ok(stack),
+            Err(stop @ Stop::Status { .. }) => {
+                self.remove(stack)?;
+                Err(stop)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Builds a stack without starting it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::plug`].
+    pub fn add_devices(&self, lower: LowerId, drivers: &[DriverId]) -> Result<StackId, Stop> {
+        let stack = {
+            let mut stacks = self.stacks.borrow_mut();
+            stacks.push(Stack { lower, devices: Vec::new(), removed: false });
+            StackId(stacks.len() - 1)
+        };
+        for driver in drivers {
+            let below = self.top_of(stack);
+            let number = DriverNumber(driver.0);
+            let (status, device) = self.call("pnp", move |system| system.add_device(number, &below))?;
+            if let Some(device) = device {
+                self.stacks.borrow_mut()[stack.0].devices.push(device);
+            }
+            if !NT_SUCCESS(status) {
+                self.remove(stack)?;
+                return Err(Stop::Status { what: "EvtDriverDeviceAdd".to_owned(), status });
+            }
+        }
+        Ok(stack)
+    }
+
+    /// Starts or restarts the devices of a stack, from the bottom.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Status`] when a device fails to start; whatever ends the run.
+    pub fn start(&self, stack: StackId) -> Result<(), Stop> {
+        for device in self.devices_of(stack) {
+            let status = self.call("pnp", move |system| system.start_device(&device))?;
+            if !NT_SUCCESS(status) {
+                return Err(Stop::Status { what: "starting the device".to_owned(), status });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the drivers whether the stack may be stopped, and if so stops it for rebalancing, from the top.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Status`] when a driver refuses; whatever ends the run.
+    pub fn stop(&self, stack: StackId) -> Result<(), Stop> {
+        self.ask(stack, "stopping the device", |system, device| system.query_stop_device(device))?;
+        self.top_down(stack, |system, device| system.stop_device(device))
+    }
+
+    /// Sends the stack to D3.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn sleep(&self, stack: StackId) -> Result<(), Stop> {
+        self.top_down(stack, |system, device| system.sleep_device(device))
+    }
+
+    /// Brings the stack back to D0.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn wake(&self, stack: StackId) -> Result<(), Stop> {
+        for device in self.devices_of(stack) {
+            self.call("pnp", move |system| system.wake_device(&device))?;
+        }
+        Ok(())
+    }
+
+    /// Asks the drivers whether the stack may be removed.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Status`] when a driver refuses; whatever ends the run.
+    pub fn query_remove(&self, stack: StackId) -> Result<(), Stop> {
+        self.ask(stack, "removing the device", |system, device| system.query_remove_device(device))
+    }
+
+    /// The hardware is gone: tells the drivers, from the top. [`Host::remove`] follows when all files are closed.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn surprise_remove(&self, stack: StackId) -> Result<(), Stop> {
+        let lower = self.stacks.borrow()[stack.0].lower;
+        self.system.lower(lower).remove();
+        self.top_down(stack, |system, device| system.surprise_remove_device(device))
+    }
+
+    /// Removes the stack, from the top.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn remove(&self, stack: StackId) -> Result<(), Stop> {
+        if std::mem::replace(&mut self.stacks.borrow_mut()[stack.0].removed, true) {
+            return Ok(());
+        }
+        self.top_down(stack, |system, device| {
+            system.remove_device(device);
+            system.finish_removal(device);
+        })?;
+        self.stacks.borrow_mut()[stack.0].devices.clear();
+        Ok(())
+    }
+
+    /// Unloads a driver that has no devices any more.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn unload(&self, driver: DriverId) -> Result<(), Stop> {
+        let Some(module) = self.system.module(DriverNumber(driver.0)) else {
+            return Ok(());
+        };
+        if !module.loaded.replace(false) {
+            return Ok(());
+        }
+        self.call("unloader", move |system| system.unload_driver(&module))
+    }
+
+    fn ask(
+        &self,
+        stack: StackId,
+        what: &str,
+        question: fn(&System, &Obj<Device>) -> NTSTATUS,
+    ) -> Result<(), Stop> {
+        for device in self.devices_of(stack).into_iter().rev() {
+            let status = self.call("pnp", move |system| question(system, &device))?;
+            if !NT_SUCCESS(status) {
+                return Err(Stop::Status { what: what.to_owned(), status });
+            }
+        }
+        Ok(())
+    }
+
+    fn top_down(&self, stack: StackId, act: fn(&System, &Obj<Device>)) -> Result<(), Stop> {
+        for device in self.devices_of(stack).into_iter().rev() {
+            self.call("pnp", move |system| act(system, &device))?;
+        }
+        Ok(())
+    }
+
+    fn devices_of(&self, stack: StackId) -> Vec<Obj<Device>> {
+        self.stacks.borrow()[stack.0].devices.clone()
+    }
+
+    /// The handles of the framework's devices of a stack, from the bottom; for tests that call DDIs themselves.
+    #[must_use]
+    pub fn device_handles(&self, stack: StackId) -> Vec<kmdf_sys::WDFDEVICE> {
+        self.devices_of(stack).iter().map(Obj::handle).collect()
+    }
+
+    pub(super) fn top_of(&self, stack: StackId) -> Rc<DeviceObject> {
+        let lower = self.stacks.borrow()[stack.0].lower;
+        DeviceTable::top(&self.system.lower(lower).object())
+    }
+}
+
+impl System {
+    /// The framework's `AddDevice` for one driver above `below`.
+    fn add_device(&self, number: DriverNumber, below: &Rc<DeviceObject>) -> (NTSTATUS, Option<Obj<Device>>) {
+        let module = self.module(number);
+        let Some(driver) = module.as_ref().and_then(|module| module.driver()) else {
+            return (kmdf_sys::STATUS_NO_SUCH_DEVICE, None);
+        };
+        let Some(callback) = driver.device_add else {
+            return (STATUS_SUCCESS, None);
+        };
+        let handle = self.framework.device_inits.create(&driver.module, below);
+        let status = self.callback(number, "EvtDriverDeviceAdd", driver.rc().handle.get(), || {
+            // SAFETY: the driver registered this function; driver and initializer exist during the call.
+            unsafe { callback(driver.handle(), handle) }
+        });
+        let init = self.framework.device_inits.finish(handle);
+        let filter = init.as_ref().is_some_and(|init| init.filter.get());
+        let created = init.and_then(|init| init.created.borrow().clone());
+        let device = created.as_ref().and_then(Obj::<Device>::new);
+        if NT_SUCCESS(status) {
+            return (status, device);
+        }
+        if let Some(device) = device {
+            self.remove_device(&device);
+            self.finish_removal(&device);
+        }
+        // A filter that does not want the device must not keep the stack from working.
+        (if filter { STATUS_SUCCESS } else { status }, None)
+    }
+
+    /// `DriverUnload`: the driver's own callback, then its object.
+    pub(super) fn unload_driver(&self, module: &Rc<Module>) {
+        if let Some(driver) = module.driver() {
+            if let Some(callback) = driver.unload {
+                self.callback(module.number, "EvtDriverUnload", driver.rc().handle.get(), || {
+                    // SAFETY: the driver registered this function; its object exists during the call.
+                    unsafe { callback(driver.handle()) }
+                });
+            }
+        }
+        self.delete_driver(module);
+    }
+
+    /// Deletes a driver's object with everything below it.
+    pub(super) fn delete_driver(&self, module: &Rc<Module>) {
+        let object: Option<Rc<Object>> = module.driver().map(|driver| Rc::clone(driver.rc()));
+        if let Some(object) = object {
+            self.delete_object(&object);
+        }
+        module.unlink();
+    }
+}

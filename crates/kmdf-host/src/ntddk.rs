@@ -1,0 +1,429 @@
+//! The kernel functions that drivers use besides the framework, under their C names.
+
+#![allow(non_snake_case, reason = "the names of C")]
+
+use core::ptr;
+
+use kmdf_sys::{
+    BOOLEAN, CCHAR, EVENT_TYPE, KIRQL, KPRIORITY, KPROCESSOR_MODE, KWAIT_REASON, LONG, LONG_PTR, NTSTATUS,
+    PLARGE_INTEGER, PMDL, PMDLX, POOL_FLAGS, PRKEVENT, PVOID, SIZE_T, STATUS_SUCCESS, STATUS_TIMEOUT, ULONG,
+    ULONG_PTR,
+};
+
+use crate::faults::Allocation;
+use crate::report::ViolationKind;
+use crate::system::mdl::{Access, Mdl, MdlOwner};
+use crate::system::scheduler::Wake;
+use crate::system::sync::KernelEvent;
+use crate::system::{DISPATCH_LEVEL, PASSIVE_LEVEL, System, current, try_current};
+use crate::time::due;
+
+/// Runs kernel code under its name.
+fn enter<R>(function: &'static str, work: impl FnOnce(&System) -> R) -> R {
+    let system = current(function);
+    let caller = system.scheduler.context.ddi.replace(function);
+    let result = work(system);
+    system.scheduler.context.ddi.set(caller);
+    result
+}
+
+/// The current IRQL; `PASSIVE_LEVEL` outside a host's run.
+#[unsafe(no_mangle)]
+pub extern "C" fn KeGetCurrentIrql() -> KIRQL {
+    try_current().map_or(PASSIVE_LEVEL, System::irql)
+}
+
+/// Raises the IRQL and returns the one before.
+#[unsafe(no_mangle)]
+pub extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
+    enter("KfRaiseIrql", |system| {
+        let old = system.irql();
+        if new < old {
+            system.bugcheck_os(
+                0x9,
+                [u64::from(old), u64::from(new), 0, 0],
+                format!("KeRaiseIrql from {old} to {new}, which is lower"),
+            );
+        }
+        system.set_irql(new);
+        old
+    })
+}
+
+/// Lowers the IRQL.
+#[unsafe(no_mangle)]
+pub extern "C" fn KeLowerIrql(new: KIRQL) {
+    enter("KeLowerIrql", |system| {
+        let old = system.irql();
+        if new > old {
+            system.bugcheck_os(
+                0xA,
+                [u64::from(old), u64::from(new), 0, 0],
+                format!("KeLowerIrql from {old} to {new}, which is higher"),
+            );
+        }
+        system.set_irql(new);
+    });
+}
+
+/// Reads a time-out that a driver passes by address.
+fn timeout_at(system: &System, timeout: PLARGE_INTEGER) -> Option<i64> {
+    if timeout.is_null() {
+        return None;
+    }
+    // SAFETY: every member of the union is plain data of the same 64 bits.
+    Some(unsafe { system.get(timeout).QuadPart })
+}
+
+/// Sleeps.
+///
+/// # Safety
+///
+/// `interval` must point to a valid time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn KeDelayExecutionThread(
+    _mode: KPROCESSOR_MODE,
+    _alertable: BOOLEAN,
+    interval: PLARGE_INTEGER,
+) -> NTSTATUS {
+    enter("KeDelayExecutionThread", |system| {
+        if let Some(interval) = timeout_at(system, interval) {
+            system.sleep(due(system.now(), interval));
+        }
+        STATUS_SUCCESS
+    })
+}
+
+/// The system time, which is virtual.
+///
+/// # Safety
+///
+/// `time` must point to memory for a time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn KeQuerySystemTimePrecise(time: PLARGE_INTEGER) {
+    enter("KeQuerySystemTimePrecise", |system| {
+        let now = kmdf_sys::LARGE_INTEGER { QuadPart: system.now().system_time().cast_signed() };
+        system.put(time, now);
+    });
+}
+
+/// The performance counter: virtual time in its own unit.
+///
+/// # Safety
+///
+/// `frequency` must be NULL or point to memory for a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn KeQueryPerformanceCounter(frequency: PLARGE_INTEGER) -> kmdf_sys::LARGE_INTEGER {
+    enter("KeQueryPerformanceCounter", |system| {
+        system.put(frequency, kmdf_sys::LARGE_INTEGER { QuadPart: 10_000_000 });
+        kmdf_sys::LARGE_INTEGER { QuadPart: system.now().0.cast_signed() }
+    })
+}
+
+/// A driver's event.
+fn event_at(event: PRKEVENT) -> KernelEvent {
+    // SAFETY: the callers of the functions below promise that it is a valid event.
+    unsafe { KernelEvent::new(event) }
+}
+
+/// Initializes an event.
+///
+/// # Safety
+///
+/// `event` must point to memory for an event.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, event_type: EVENT_TYPE, state: BOOLEAN) {
+    let synchronization = event_type == kmdf_sys::_EVENT_TYPE::SynchronizationEvent;
+    event_at(event).initialize(synchronization, state != 0);
+}
+
+/// Sets an event.
+///
+/// # Safety
+///
+/// `event` must point to an initialized event.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, _wait: BOOLEAN) -> LONG {
+    enter("KeSetEvent", |system| system.set_event(event_at(event)))
+}
+
+/// Clears an event.
+///
+/// # Safety
+///
+/// `event` must point to an initialized event.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn KeClearEvent(event: PRKEVENT) {
+    event_at(event).reset();
+}
+
+/// Clears an event and returns its state before.
+///
+/// # Safety
+///
+/// `event` must point to an initialized event.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn KeResetEvent(event: PRKEVENT) -> LONG {
+    event_at(event).reset()
+}
+
+/// Waits for an event.
+///
+/// # Safety
+///
+/// `object` must point to an initialized event, `timeout` be NULL or point to a time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn KeWaitForSingleObject(
+    object: PVOID,
+    _reason: KWAIT_REASON,
+    _mode: KPROCESSOR_MODE,
+    _alertable: BOOLEAN,
+    timeout: PLARGE_INTEGER,
+) -> NTSTATUS {
+    enter("KeWaitForSingleObject", |system| {
+        let timeout = timeout_at(system, timeout);
+        if timeout != Some(0) && system.irql() >= DISPATCH_LEVEL {
+            system.violation(
+                ViolationKind::Irql,
+                format!("KeWaitForSingleObject was called to wait at IRQL {}", system.irql()),
+            );
+        }
+        let deadline = timeout.map(|timeout| if timeout == 0 { system.now() } else { due(system.now(), timeout) });
+        match system.wait_event(event_at(object.cast()), deadline) {
+            Wake::Signaled => STATUS_SUCCESS,
+            Wake::Timeout => STATUS_TIMEOUT,
+        }
+    })
+}
+
+/// Allocates pool, zeroed.
+#[unsafe(no_mangle)]
+pub extern "C" fn ExAllocatePool2(_flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID {
+    enter("ExAllocatePool2", |system| {
+        let Ok(size) = usize::try_from(size) else {
+            return ptr::null_mut();
+        };
+        if system.faults.fails(Allocation::Pool) {
+            return ptr::null_mut();
+        }
+        system.pool.allocate(size, tag, system.origin())
+    })
+}
+
+/// Frees pool.
+///
+/// # Safety
+///
+/// The memory must no longer be used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ExFreePool(memory: PVOID) {
+    // SAFETY: the same contract.
+    unsafe { ExFreePoolWithTag(memory, 0) }
+}
+
+/// Frees pool.
+///
+/// # Safety
+///
+/// The memory must no longer be used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ExFreePoolWithTag(memory: PVOID, _tag: ULONG) {
+    enter("ExFreePoolWithTag", |system| {
+        if !system.pool.free(memory) {
+            system.bugcheck_os(
+                0xC2,
+                [0x46, memory.addr() as u64, 0, 0],
+                "pool was freed that is not allocated, or freed twice".to_owned(),
+            );
+        }
+    });
+}
+
+/// Allocates an MDL.
+///
+/// # Safety
+///
+/// The memory described must stay valid while the MDL is used; the IRP must be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn IoAllocateMdl(
+    va: PVOID,
+    length: ULONG,
+    _secondary: BOOLEAN,
+    _charge: BOOLEAN,
+    _irp: kmdf_sys::PIRP,
+) -> PMDL {
+    enter("IoAllocateMdl", |system| {
+        if system.faults.fails(Allocation::Mdl) {
+            return ptr::null_mut();
+        }
+        system.mdls.allocate(va, length, MdlOwner::Driver, system.origin())
+    })
+}
+
+/// Frees an MDL.
+///
+/// # Safety
+///
+/// The MDL must no longer be used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn IoFreeMdl(mdl: PMDL) {
+    enter("IoFreeMdl", |system| {
+        if !system.mdls.free(mdl) {
+            system.bugcheck_os(
+                0xC2,
+                [0x7, mdl.addr() as u64, 0, 0],
+                "an MDL was freed that is not allocated, or freed twice".to_owned(),
+            );
+        }
+    });
+}
+
+/// Describes nonpaged memory by an MDL.
+///
+/// # Safety
+///
+/// The MDL must come from `IoAllocateMdl`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDLX) {
+    enter("MmBuildMdlForNonPagedPool", |system| system.mdls.build_nonpaged(mdl));
+}
+
+/// Locks the pages an MDL describes.
+///
+/// # Safety
+///
+/// The MDL must come from `IoAllocateMdl`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MmProbeAndLockPages(mdl: PMDLX, _mode: KPROCESSOR_MODE, operation: kmdf_sys::LOCK_OPERATION) {
+    // IoReadAccess is 0: the device reads the memory.
+    let access = if operation == 0 { Access::Read } else { Access::Write };
+    enter("MmProbeAndLockPages", |system| system.mdls.lock(mdl, access));
+}
+
+/// Unlocks the pages an MDL describes.
+///
+/// # Safety
+///
+/// The MDL must have been locked.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MmUnlockPages(mdl: PMDLX) {
+    enter("MmUnlockPages", |system| system.mdls.unlock(mdl));
+}
+
+/// Describes part of what another MDL describes.
+///
+/// # Safety
+///
+/// Both MDLs must be valid, and the part lie inside the source.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, va: PVOID, length: ULONG) {
+    enter("IoBuildPartialMdl", |system| system.mdls.build_partial(source, target, va, length));
+}
+
+/// The system address of what an MDL describes.
+///
+/// # Safety
+///
+/// The MDL must be valid and its pages locked.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
+    mdl: PMDLX,
+    _mode: KPROCESSOR_MODE,
+    _cache: kmdf_sys::MEMORY_CACHING_TYPE,
+    _address: PVOID,
+    _bugcheck_on_failure: ULONG,
+    _priority: ULONG,
+) -> PVOID {
+    enter("MmMapLockedPagesSpecifyCache", |system| {
+        if system.faults.fails(Allocation::Map) {
+            return ptr::null_mut();
+        }
+        Mdl::at(mdl).va()
+    })
+}
+
+/// References an object of the operating system; only device and file objects exist, and they live long enough.
+///
+/// # Safety
+///
+/// `object` must be an object of the operating system.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ObfReferenceObject(_object: PVOID) -> LONG_PTR {
+    enter("ObfReferenceObject", |system| system.reference_os_object(1))
+}
+
+/// Gives a reference back.
+///
+/// # Safety
+///
+/// `object` must be an object of the operating system.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ObfDereferenceObject(_object: PVOID) -> LONG_PTR {
+    enter("ObfDereferenceObject", |system| system.reference_os_object(-1))
+}
+
+/// Ends the run.
+#[unsafe(no_mangle)]
+pub extern "C" fn KeBugCheckEx(code: ULONG, p1: ULONG_PTR, p2: ULONG_PTR, p3: ULONG_PTR, p4: ULONG_PTR) -> ! {
+    let system = current("KeBugCheckEx");
+    system.scheduler.context.ddi.set("KeBugCheckEx");
+    system.bugcheck_os(code, [p1, p2, p3, p4], "the driver itself called KeBugCheckEx".to_owned())
+}
+
+/// Passes an IRP to a device.
+///
+/// # Safety
+///
+/// Both must be valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn IofCallDriver(device: kmdf_sys::PDEVICE_OBJECT, irp: kmdf_sys::PIRP) -> NTSTATUS {
+    enter("IofCallDriver", |system| {
+        let irp = system.irp(irp);
+        let from = system.actor(system.scheduler.context.driver.get());
+        match system.devices.by_address(device) {
+            Some(device) => system.call_driver(&irp, &device, &from),
+            None => kmdf_sys::STATUS_NO_SUCH_DEVICE,
+        }
+    })
+}
+
+/// Completes an IRP.
+///
+/// # Safety
+///
+/// The IRP must be valid and the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn IofCompleteRequest(irp: kmdf_sys::PIRP, _boost: CCHAR) {
+    enter("IofCompleteRequest", |system| {
+        let irp = system.irp(irp);
+        let from = system.actor(system.scheduler.context.driver.get());
+        system.complete_request(&irp, &from);
+    });
+}
+
+/// Makes a counted string of a terminated one.
+///
+/// # Safety
+///
+/// `target` must point to memory for a counted string, `source` be NULL or a terminated string that outlives it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn RtlInitUnicodeString(target: kmdf_sys::PUNICODE_STRING, source: kmdf_sys::PCWSTR) {
+    let mut units = 0usize;
+    while !source.is_null() {
+        // SAFETY: the caller promises a terminated string, and no terminator was found before.
+        let unit = unsafe { source.add(units).read() };
+        if unit == 0 {
+            break;
+        }
+        units += 1;
+    }
+    let bytes = u16::try_from(units * 2).unwrap_or(u16::MAX - 3);
+    let string = kmdf_sys::_UNICODE_STRING {
+        Length: bytes,
+        MaximumLength: if source.is_null() { 0 } else { bytes + 2 },
+        Buffer: source.cast_mut(),
+    };
+    // SAFETY: the caller promises memory for a counted string.
+    unsafe { target.write(string) };
+}
+

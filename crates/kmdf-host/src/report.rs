@@ -1,0 +1,154 @@
+//! What a run found.
+
+use core::cell::Cell;
+use core::fmt;
+
+use crate::faults::{ALLOCATIONS, Allocation, Faults};
+use crate::stop::Stop;
+use crate::time::Ticks;
+
+/// Where something was created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The DDI, or the event in whose course the framework did it.
+    pub ddi: &'static str,
+    /// When.
+    pub time: Ticks,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.ddi, self.time)
+    }
+}
+
+/// The sort of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ViolationKind {
+    /// An object of the driver's outlived the driver.
+    ObjectLeak,
+    /// A reference the driver took was not given back.
+    ReferenceLeak,
+    /// Pool memory was not freed.
+    MemoryLeak,
+    /// An MDL the driver allocated was not freed.
+    MdlLeak,
+    /// A request was never completed.
+    RequestLost,
+    /// A received request was dropped by the driver instead of being completed.
+    RequestDropped,
+    /// A DDI was called at too high an IRQL.
+    Irql,
+    /// A callback returned at another IRQL than it was called at.
+    CallbackIrql,
+    /// The framework's verifier broke into the debugger.
+    DebugBreak,
+    /// A driver completed a request or IRP with `STATUS_PENDING`.
+    CompletedPending,
+    /// An IRP was freed while a lower driver had it.
+    IrpFreedInFlight,
+    /// A transfer or a copy would have gone beyond its memory.
+    BufferOverrun,
+    /// An object was deleted twice or deleted although it may not be.
+    Delete,
+    /// Memory was freed that is not allocated.
+    BadFree,
+    /// A lock was used wrongly.
+    Lock,
+    /// A thread never ended its wait.
+    Blocked,
+}
+
+/// A finding: what was done, where, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its sort.
+    pub kind: ViolationKind,
+    /// When it was found.
+    pub time: Ticks,
+    /// The DDI or event in which it was found.
+    pub ddi: &'static str,
+    /// For a driver writer.
+    pub explanation: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {} (in {}, {})", self.kind, self.explanation, self.ddi, self.time)
+    }
+}
+
+/// Running counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) ddi_calls: Cell<u64>,
+    pub(crate) urbs: Cell<u64>,
+    pub(crate) lower_irps: Cell<u64>,
+    pub(crate) breaks: Cell<u64>,
+    /// References on operating-system objects that drivers hold.
+    pub(crate) os_references: Cell<i64>,
+}
+
+/// Counts of a whole run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// DDI calls.
+    pub ddi_calls: u64,
+    /// IRPs allocated, by whomever.
+    pub irps: u64,
+    /// Reads, writes and control codes that reached lower devices.
+    pub lower_irps: u64,
+    /// URBs that reached lower devices.
+    pub urbs: u64,
+    /// Debug breaks of the framework's verifier.
+    pub breaks: u64,
+    /// Allocations, by sort.
+    pub allocations: Vec<(Allocation, u64)>,
+}
+
+impl Totals {
+    pub(crate) fn new(counters: &Counters, faults: &Faults, irps: u64) -> Self {
+        Self {
+            ddi_calls: counters.ddi_calls.get(),
+            irps,
+            lower_irps: counters.lower_irps.get(),
+            urbs: counters.urbs.get(),
+            breaks: counters.breaks.get(),
+            allocations: ALLOCATIONS.iter().map(|&kind| (kind, faults.made(kind))).collect(),
+        }
+    }
+}
+
+/// The result of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Everything found wrong, in order.
+    pub violations: Vec<Violation>,
+    /// Why the run stopped, if it did not end by itself.
+    pub stop: Option<Stop>,
+    /// Counts.
+    pub totals: Totals,
+    /// Virtual time at the end.
+    pub time: Ticks,
+}
+
+impl Report {
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.violations.is_empty() && self.stop.is_none()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(stop) = &self.stop {
+            writeln!(f, "stopped: {stop}")?;
+        }
+        for violation in &self.violations {
+            writeln!(f, "{violation}")?;
+        }
+        write!(f, "{} violations, {} IRPs, {}", self.violations.len(), self.totals.irps, self.time)
+    }
+}

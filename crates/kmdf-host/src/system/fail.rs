@@ -1,0 +1,108 @@
+//! Bugchecks, violations and everything else that ends or blames.
+
+use super::System;
+use super::scheduler::WaitReason;
+use crate::report::{Violation, ViolationKind};
+use crate::stop::{Bugcheck, Stop, WDF_VIOLATION};
+use crate::trace::Event;
+
+/// `WDF_BUGCHECK_CODES`.
+pub(crate) mod code {
+    pub(crate) const VERIFIER_FATAL_ERROR: u64 = 3;
+    pub(crate) const REQUIRED_PARAMETER_IS_NULL: u64 = 4;
+    pub(crate) const INVALID_HANDLE: u64 = 5;
+    pub(crate) const REQUEST_FATAL_ERROR: u64 = 6;
+    pub(crate) const OBJECT_ERROR: u64 = 7;
+    pub(crate) const QUEUE_FATAL_ERROR: u64 = 0xA;
+    pub(crate) const INVALID_LOCK_OPERATION: u64 = 0xB;
+    pub(crate) const IRQL_MISMATCH: u64 = 0xE;
+}
+
+/// Second parameter of a bugcheck with `REQUEST_FATAL_ERROR`.
+pub(crate) mod request_error {
+    pub(crate) const NO_MORE_STACK_LOCATIONS: u64 = 1;
+    pub(crate) const NULL_IRP: u64 = 2;
+    pub(crate) const ALREADY_SENT: u64 = 3;
+    pub(crate) const INFORMATION_LENGTH_MISMATCH: u64 = 4;
+}
+
+impl System {
+    /// Ends the run as the framework's `KeBugCheckEx(WDF_VIOLATION, ...)` does.
+    #[cold]
+    pub(crate) fn bugcheck(&self, p1: u64, p2: u64, p3: u64, explanation: String) -> ! {
+        self.crash(WDF_VIOLATION, [p1, p2, p3, crate::table::globals_address()], explanation)
+    }
+
+    /// Ends the run as the operating system would.
+    #[cold]
+    pub(crate) fn bugcheck_os(&self, code: u32, parameters: [u64; 4], explanation: String) -> ! {
+        self.crash(code, parameters, explanation)
+    }
+
+    fn crash(&self, code: u32, [p1, p2, p3, p4]: [u64; 4], explanation: String) -> ! {
+        self.trace(|| Event::Bugcheck { code, p1 });
+        self.stop_for_ever(Stop::Bugcheck(Bugcheck { code, p1, p2, p3, p4, ddi: self.ddi(), explanation }))
+    }
+
+    #[cold]
+    pub(crate) fn not_modelled(&self, ddi: &'static str) -> ! {
+        self.stop_for_ever(Stop::NotModelled { ddi })
+    }
+
+    pub(crate) fn stop_for_ever(&self, stop: Stop) -> ! {
+        let mut reason = self.stop.borrow_mut();
+        if reason.is_none() {
+            *reason = Some(stop);
+        }
+        drop(reason);
+        self.stopped.set(true);
+        self.halt()
+    }
+
+    pub(crate) fn stop_reason(&self) -> Stop {
+        self.stop.borrow().clone().expect("the host was stopped for a reason")
+    }
+
+    #[cold]
+    pub(crate) fn wait_at_dispatch(&self, reason: WaitReason) -> ! {
+        self.bugcheck_os(
+            0xB8,
+            [0, 0, 0, 0],
+            format!(
+                "{} must wait for {reason}, but the processor is at DISPATCH_LEVEL, where no other thread can be switched to: \
+                 a held spin lock, a completion routine, a DPC or a raised IRQL. Wait at PASSIVE_LEVEL, or send asynchronously",
+                self.ddi()
+            ),
+        )
+    }
+
+    /// Records a finding that does not end the run.
+    pub(crate) fn violation(&self, kind: ViolationKind, explanation: String) {
+        self.violations.borrow_mut().push(Violation { kind, time: self.now(), ddi: self.ddi(), explanation });
+    }
+
+    /// The framework's debug break: with the verifier on the debugger stops here; never changes what follows.
+    pub(crate) fn debug_break(&self, reason: &'static str) {
+        if self.verifier() {
+            self.counters.breaks.set(self.counters.breaks.get() + 1);
+            self.trace(|| Event::DebugBreak { reason });
+            self.violation(ViolationKind::DebugBreak, reason.to_owned());
+        }
+    }
+
+    /// The framework's IRQL check: only its verifier looks. `false` means the DDI is refused.
+    pub(crate) fn irql_at_most(&self, max: u8) -> bool {
+        if self.irql() <= max {
+            return true;
+        }
+        self.violation(
+            ViolationKind::Irql,
+            format!("{} was called at IRQL {}; the highest allowed is {max}", self.ddi(), self.irql()),
+        );
+        if !self.verifier() {
+            return true;
+        }
+        self.debug_break("the DDI was called at too high an IRQL");
+        false
+    }
+}

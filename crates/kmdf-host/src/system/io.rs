@@ -1,0 +1,283 @@
+//! Applications: files they have open and I/O they have handed in.
+
+use core::cell::{Cell, RefCell};
+use core::ffi::c_void;
+use core::ptr;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use kmdf_sys::{_FILE_OBJECT, NTSTATUS, PMDL};
+
+use super::System;
+use super::device::{DeviceObject, DeviceTable, IoType};
+use super::irp::{Allocator, IRP_MJ_READ, IRP_MJ_WRITE, Irp, Method, Parameters};
+use super::mdl::{Access, MdlOwner};
+use crate::report::Origin;
+use crate::trace::Event;
+
+/// How an application's I/O ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoResult {
+    /// Final status.
+    pub status: NTSTATUS,
+    /// Bytes moved, or whatever else the request defines.
+    pub information: u64,
+}
+
+/// An open file of an application.
+pub(crate) struct FileObject {
+    raw: Box<_FILE_OBJECT>,
+    pub(crate) device: Rc<DeviceObject>,
+}
+
+impl FileObject {
+    pub(crate) fn address(&self) -> usize {
+        ptr::from_ref(&*self.raw).expose_provenance()
+    }
+}
+
+/// One I/O of an application.
+pub(crate) struct Io {
+    pub(crate) id: Cell<u64>,
+    device: RefCell<Option<Rc<DeviceObject>>>,
+    parameters: Cell<Parameters>,
+    user_mode: Cell<bool>,
+    /// Data of a transfer, or input of a control code; both directions of a buffered control code.
+    buffer: RefCell<Vec<u8>>,
+    /// Output of a control code that is not buffered.
+    output: RefCell<Vec<u8>>,
+    mdl: Cell<PMDL>,
+    pub(crate) irp: RefCell<Option<Rc<Irp>>>,
+    pub(crate) result: Cell<Option<IoResult>>,
+}
+
+impl Io {
+    fn empty() -> Self {
+        Self {
+            id: Cell::new(0),
+            device: RefCell::new(None),
+            parameters: Cell::new(Parameters::default()),
+            user_mode: Cell::new(true),
+            buffer: RefCell::new(Vec::new()),
+            output: RefCell::new(Vec::new()),
+            mdl: Cell::new(ptr::null_mut()),
+            irp: RefCell::new(None),
+            result: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.result.get().is_some()
+    }
+
+    /// What came back: the bytes of a read, the output of a control code.
+    pub(crate) fn with_returned<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
+        let parameters = self.parameters.get();
+        let information = self.result.get().map_or(0, |result| result.information);
+        let count = usize::try_from(information).unwrap_or(usize::MAX);
+        let own = parameters.is_ioctl() && Method::of(parameters.code()) != Method::Buffered;
+        let area = if own { self.output.borrow() } else { self.buffer.borrow() };
+        let returns = parameters.is_ioctl() || parameters.major == IRP_MJ_READ;
+        f(if returns { &area[..count.min(area.len())] } else { &[] })
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        let parameters = self.parameters.get();
+        match parameters.major {
+            IRP_MJ_READ => format!("a read of {} bytes", parameters.length()),
+            IRP_MJ_WRITE => format!("a write of {} bytes", parameters.length()),
+            _ if parameters.is_ioctl() => format!("control code {:#x}", parameters.code()),
+            major => format!("a request with major function {major}"),
+        }
+    }
+}
+
+/// Files and I/O of a system.
+pub(crate) struct IoTable {
+    files: RefCell<Vec<Option<Rc<FileObject>>>>,
+    spare: RefCell<Vec<Rc<Io>>>,
+    submitted: RefCell<BTreeMap<u64, Rc<Io>>>,
+    next: Cell<u64>,
+}
+
+impl IoTable {
+    pub(crate) const fn new() -> Self {
+        Self {
+            files: RefCell::new(Vec::new()),
+            spare: RefCell::new(Vec::new()),
+            submitted: RefCell::new(BTreeMap::new()),
+            next: Cell::new(1),
+        }
+    }
+
+    pub(crate) fn open(&self, device: &Rc<DeviceObject>) -> usize {
+        let raw = Box::new(_FILE_OBJECT { DeviceObject: device.address(), ..Default::default() });
+        let mut files = self.files.borrow_mut();
+        files.push(Some(Rc::new(FileObject { raw, device: Rc::clone(device) })));
+        files.len() - 1
+    }
+
+    pub(crate) fn file(&self, index: usize) -> Option<Rc<FileObject>> {
+        self.files.borrow().get(index).cloned().flatten()
+    }
+
+    pub(crate) fn close(&self, index: usize) {
+        if let Some(slot) = self.files.borrow_mut().get_mut(index) {
+            *slot = None;
+        }
+    }
+
+    /// An I/O to be issued on `device`, with `data` for the device and room for `output` bytes from it.
+    pub(crate) fn prepare(
+        &self,
+        device: &Rc<DeviceObject>,
+        parameters: Parameters,
+        user_mode: bool,
+        data: &[u8],
+        output: usize,
+    ) -> Rc<Io> {
+        let spare = self.spare.borrow_mut().pop();
+        let io = spare.unwrap_or_else(|| Rc::new(Io::empty()));
+        let id = self.next.get();
+        self.next.set(id + 1);
+        io.id.set(id);
+        *io.device.borrow_mut() = Some(Rc::clone(device));
+        io.parameters.set(parameters);
+        io.user_mode.set(user_mode);
+        io.result.set(None);
+        {
+            let separate = parameters.is_ioctl() && Method::of(parameters.code()) != Method::Buffered;
+            let mut buffer = io.buffer.borrow_mut();
+            buffer.clear();
+            buffer.extend_from_slice(data);
+            if !separate && buffer.len() < output {
+                buffer.resize(output, 0);
+            }
+            let mut own = io.output.borrow_mut();
+            own.clear();
+            own.resize(if separate { output } else { 0 }, 0);
+        }
+        io
+    }
+
+    /// Gives a finished I/O back.
+    pub(crate) fn recycle(&self, io: Rc<Io>) {
+        if Rc::strong_count(&io) == 1 {
+            self.spare.borrow_mut().push(io);
+        }
+    }
+
+    pub(crate) fn remember(&self, io: &Rc<Io>) {
+        self.submitted.borrow_mut().insert(io.id.get(), Rc::clone(io));
+    }
+
+    pub(crate) fn submitted(&self, id: u64) -> Option<Rc<Io>> {
+        self.submitted.borrow().get(&id).cloned()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.files.borrow_mut().clear();
+        self.spare.borrow_mut().clear();
+        self.submitted.borrow_mut().clear();
+    }
+}
+
+impl System {
+    /// Sends an application's I/O down its stack, in the application's thread.
+    pub(crate) fn issue(&self, io: &Rc<Io>) {
+        let Some(device) = io.device.borrow().clone() else {
+            return;
+        };
+        self.scheduler.context.ddi.set("an application's I/O");
+        let top = DeviceTable::top(&device);
+        let parameters = io.parameters.get();
+        let irp = self.irps.allocate(top.stack_size, Allocator::IoManager);
+        irp.user_mode.set(io.user_mode.get());
+        self.describe_buffers(io, &irp, &top, parameters);
+        *irp.io.borrow_mut() = Some(Rc::clone(io));
+        *io.irp.borrow_mut() = Some(Rc::clone(&irp));
+        self.trace(|| Event::IoSubmitted {
+            irp: irp.id(),
+            major: parameters.major,
+            length: parameters.length(),
+            offset: parameters.byte_offset().cast_unsigned(),
+        });
+        self.call_driver(&irp, &top, &self.actors.app);
+    }
+
+    fn describe_buffers(&self, io: &Io, irp: &Irp, device: &DeviceObject, mut parameters: Parameters) {
+        let mut buffer = io.buffer.borrow_mut();
+        let data = address(&mut buffer);
+        if parameters.is_transfer() {
+            let length = parameters.length();
+            match device.io_type {
+                _ if length == 0 => {}
+                IoType::Buffered => irp.system_buffer.set(data),
+                IoType::Neither => irp.user_buffer.set(data),
+                IoType::Direct => {
+                    let access = if parameters.major == IRP_MJ_READ { Access::Write } else { Access::Read };
+                    irp.mdl.set(self.app_mdl(io, data, length, access));
+                }
+            }
+        } else if parameters.is_ioctl() {
+            let mut own = io.output.borrow_mut();
+            let output = address(&mut own);
+            let method = Method::of(parameters.code());
+            let either = parameters.input_length() != 0 || parameters.output_length() != 0;
+            match method {
+                Method::Buffered if either => irp.system_buffer.set(data),
+                Method::Buffered => {}
+                Method::Neither => {
+                    parameters.arguments[3] = data.expose_provenance() as u64;
+                    irp.user_buffer.set(output);
+                }
+                Method::InDirect | Method::OutDirect => {
+                    irp.system_buffer.set(data);
+                    if parameters.output_length() != 0 {
+                        let access = if method == Method::InDirect { Access::Read } else { Access::Write };
+                        irp.mdl.set(self.app_mdl(io, output, parameters.output_length(), access));
+                    }
+                }
+            }
+        }
+        irp.set_next(parameters);
+    }
+
+    fn app_mdl(&self, io: &Io, va: *mut c_void, length: u32, access: Access) -> PMDL {
+        let origin = Origin { ddi: "an application's I/O", time: self.now() };
+        let mdl = self.mdls.allocate(va, length, MdlOwner::IoManager, origin);
+        self.mdls.lock(mdl, access);
+        io.mdl.set(mdl);
+        mdl
+    }
+
+    /// The I/O manager's end of an IRP: everybody above the completing driver has been told.
+    pub(crate) fn io_manager_completed(&self, irp: &Rc<Irp>) {
+        let io = irp.io.borrow_mut().take();
+        let Some(io) = io else {
+            return;
+        };
+        let result = IoResult { status: irp.status.get(), information: irp.information.get() };
+        self.trace(|| Event::IoCompleted {
+            irp: irp.id(),
+            status: result.status,
+            information: result.information,
+        });
+        let mdl = io.mdl.replace(ptr::null_mut());
+        if !mdl.is_null() {
+            self.mdls.free(mdl);
+        }
+        *io.irp.borrow_mut() = None;
+        io.result.set(Some(result));
+        self.irps.free(Rc::clone(irp));
+    }
+}
+
+fn address(buffer: &mut Vec<u8>) -> *mut c_void {
+    if buffer.is_empty() {
+        return ptr::null_mut();
+    }
+    let start: *mut c_void = buffer.as_mut_ptr().cast();
+    start.expose_provenance();
+    start
+}

@@ -1,0 +1,121 @@
+//! Pool memory of drivers, accounted by address.
+
+use core::cell::RefCell;
+use core::ffi::c_void;
+use core::ptr;
+use std::alloc::Layout;
+use std::collections::BTreeMap;
+
+use crate::report::Origin;
+
+/// One block of pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block {
+    pub(crate) size: usize,
+    pub(crate) tag: u32,
+    pub(crate) origin: Origin,
+}
+
+/// All pool that drivers hold.
+pub(crate) struct Pool {
+    blocks: RefCell<BTreeMap<usize, Block>>,
+}
+
+impl Pool {
+    pub(crate) const fn new() -> Self {
+        Self { blocks: RefCell::new(BTreeMap::new()) }
+    }
+
+    pub(crate) fn allocate(&self, size: usize, tag: u32, origin: Origin) -> *mut c_void {
+        let memory = zeroed(size);
+        if !memory.is_null() {
+            self.blocks.borrow_mut().insert(memory.addr(), Block { size, tag, origin });
+        }
+        memory
+    }
+
+    /// Frees a block; `false` when there is none at this address.
+    pub(crate) fn free(&self, memory: *mut c_void) -> bool {
+        let Some(block) = self.blocks.borrow_mut().remove(&memory.addr()) else {
+            return false;
+        };
+        // SAFETY: the block was in the table, so `zeroed(block.size)` returned it and nobody freed it since.
+        unsafe { release(memory, block.size) };
+        true
+    }
+
+    pub(crate) fn blocks(&self) -> Vec<Block> {
+        self.blocks.borrow().values().copied().collect()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let blocks = core::mem::take(self.blocks.get_mut());
+        for (address, block) in blocks {
+            // SAFETY: as in `free`; the table was emptied, so no block is freed twice.
+            unsafe { release(ptr::with_exposed_provenance_mut(address), block.size) };
+        }
+    }
+}
+
+fn layout(size: usize) -> Option<Layout> {
+    Layout::from_size_align(size.max(1), 16).ok()
+}
+
+/// Zeroed memory aligned to 16 bytes, as pool is on 64-bit Windows; NULL when there is none.
+pub(crate) fn zeroed(size: usize) -> *mut c_void {
+    let Some(layout) = layout(size) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: the size of the layout is at least 1.
+    let memory: *mut c_void = unsafe { std::alloc::alloc_zeroed(layout) }.cast();
+    memory.expose_provenance();
+    memory
+}
+
+/// Gives memory back.
+///
+/// # Safety
+///
+/// `memory` must have come from [`zeroed`] with the same `size` and not have been released.
+pub(crate) unsafe fn release(memory: *mut c_void, size: usize) {
+    if let Some(layout) = layout(size) {
+        // SAFETY: `zeroed` allocated it with the same layout, and the caller promises that it is released once.
+        unsafe { std::alloc::dealloc(memory.cast(), layout) };
+    }
+}
+
+/// Memory of the model's own, freed with it.
+pub(crate) struct Zeroed {
+    memory: *mut c_void,
+    size: usize,
+}
+
+impl Zeroed {
+    pub(crate) fn new(size: usize) -> Option<Self> {
+        let memory = zeroed(size);
+        (!memory.is_null()).then_some(Self { memory, size })
+    }
+
+    pub(crate) const fn as_ptr(&self) -> *mut c_void {
+        self.memory
+    }
+
+    pub(crate) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Clears it.
+    pub(crate) fn zero(&mut self) {
+        // SAFETY: `memory` is an allocation of at least `size` bytes.
+        unsafe { ptr::write_bytes(self.memory.cast::<u8>(), 0, self.size) };
+    }
+}
+
+impl Drop for Zeroed {
+    fn drop(&mut self) {
+        // SAFETY: `new` got the memory from `zeroed` with this size.
+        unsafe { release(self.memory, self.size) };
+    }
+}

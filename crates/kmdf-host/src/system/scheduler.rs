@@ -1,0 +1,456 @@
+//! Logical threads, one at a time, in an order that the seed decides.
+
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::clock::{Due, TimerId};
+use super::coroutine::{Fiber, SuspendPoint, Suspender};
+use super::{DISPATCH_LEVEL, Entered, PASSIVE_LEVEL, System, current};
+use crate::config::Policy;
+use crate::fx::driver::DriverNumber;
+use crate::stop::{Blocked, Stop};
+use crate::system::io::Io;
+use crate::time::Ticks;
+use crate::trace::{Event, IrpId, ThreadId};
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    Signaled,
+    Timeout,
+}
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitReason {
+    Nothing,
+    Irp(IrpId),
+    PendedRequest(usize),
+    Sleep,
+    Event(usize),
+    Lock(usize),
+    QueueIdle(usize),
+    TargetIo(usize),
+    Callback(usize),
+    Preempted,
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Irp(irp) => write!(f, "the lower driver to complete IRP {}", irp.0),
+            Self::PendedRequest(request) => {
+                write!(f, "a stopped I/O target to be started (request {request:#x} is held by it)")
+            }
+            Self::Sleep => f.write_str("time to pass"),
+            Self::Event(event) => write!(f, "the event at {event:#x}"),
+            Self::Lock(lock) => write!(f, "the lock of object {lock:#x}"),
+            Self::QueueIdle(queue) => write!(f, "the driver to give back the requests of queue {queue:#x}"),
+            Self::TargetIo(target) => write!(f, "requests sent to I/O target {target:#x} to complete"),
+            Self::Callback(object) => write!(f, "a running callback of object {object:#x} to return"),
+            Self::Preempted => f.write_str("its turn"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Ready,
+    Running,
+    Blocked,
+    Dead,
+}
+
+/// Work for a logical thread.
+pub(crate) enum Job {
+    /// An application's I/O.
+    Io(Rc<Io>),
+    /// Anything else.
+    Call(Box<dyn FnOnce(&System)>),
+}
+
+/// What belongs to the thread that runs and is kept with it while it does not.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) irql: Cell<u8>,
+    pub(crate) driver: Cell<DriverNumber>,
+    pub(crate) ddi: Cell<&'static str>,
+    /// Depth of critical regions (normal kernel APCs disabled).
+    pub(crate) critical_regions: Cell<u32>,
+}
+
+impl Context {
+    const fn new() -> Self {
+        Self {
+            irql: Cell::new(PASSIVE_LEVEL),
+            driver: Cell::new(DriverNumber::NONE),
+            ddi: Cell::new(""),
+            critical_regions: Cell::new(0),
+        }
+    }
+
+    fn swap(&self, other: &Self) {
+        self.irql.swap(&other.irql);
+        self.driver.swap(&other.driver);
+        self.ddi.swap(&other.ddi);
+        self.critical_regions.swap(&other.critical_regions);
+    }
+}
+
+/// A logical thread.
+pub(crate) struct Thread {
+    pub(crate) id: ThreadId,
+    pub(crate) name: RefCell<String>,
+    fiber: RefCell<Option<Fiber>>,
+    suspend_point: SuspendPoint,
+    state: Cell<State>,
+    job: RefCell<Option<Job>>,
+    saved: Context,
+    wake: Cell<Wake>,
+    timer: Cell<Option<TimerId>>,
+    waits_for: Cell<WaitReason>,
+    /// How often a job was given to this thread; tells one job of a reused thread from the next.
+    pub(crate) jobs: Cell<u64>,
+}
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Thread({}, {})", self.id.0, self.name.borrow())
+    }
+}
+
+/// A job that was given to a thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Started {
+    thread: Rc<Thread>,
+    job: u64,
+}
+
+impl Started {
+    pub(crate) fn thread_id(&self) -> ThreadId {
+        self.thread.id
+    }
+
+    /// Whether the job has ended.
+    pub(crate) fn is_done(&self) -> bool {
+        self.thread.jobs.get() != self.job || self.thread.state.get() == State::Idle
+    }
+}
+
+/// How a run of the scheduler ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The condition came true.
+    Done,
+    /// Nothing can run and no event is due before the limit.
+    Idle,
+}
+
+/// The threads and who is next.
+pub(crate) struct Scheduler {
+    pub(crate) context: Context,
+    policy: Policy,
+    random: RefCell<fastrand::Rng>,
+    stack_bytes: usize,
+    threads: RefCell<Vec<Rc<Thread>>>,
+    idle: RefCell<Vec<Rc<Thread>>>,
+    ready: RefCell<VecDeque<Rc<Thread>>>,
+    current: RefCell<Option<Rc<Thread>>>,
+    current_id: Cell<Option<ThreadId>>,
+}
+
+impl Scheduler {
+    pub(crate) fn new(seed: u64, policy: Policy, stack_bytes: usize) -> Self {
+        Self {
+            context: Context::new(),
+            policy,
+            random: RefCell::new(fastrand::Rng::with_seed(seed)),
+            stack_bytes,
+            threads: RefCell::new(Vec::new()),
+            idle: RefCell::new(Vec::new()),
+            ready: RefCell::new(VecDeque::new()),
+            current: RefCell::new(None),
+            current_id: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn current_id(&self) -> Option<ThreadId> {
+        self.current_id.get()
+    }
+
+    pub(crate) fn current(&self) -> Option<Rc<Thread>> {
+        self.current.borrow().clone()
+    }
+
+    /// One of `count` continuations. Every choice of a run is made here.
+    pub(crate) fn choose(&self, count: usize) -> usize {
+        if count <= 1 {
+            return 0;
+        }
+        match self.policy {
+            Policy::InOrder => 0,
+            Policy::Random => self.random.borrow_mut().usize(0..count),
+        }
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.threads.borrow().iter().map(|thread| thread.name.borrow().clone()).collect()
+    }
+
+    pub(crate) fn blocked(&self) -> Vec<Blocked> {
+        let threads = self.threads.borrow();
+        let blocked = threads.iter().filter(|thread| thread.state.get() == State::Blocked);
+        blocked
+            .map(|thread| Blocked {
+                thread: thread.name.borrow().clone(),
+                waits_for: thread.waits_for.get().to_string(),
+            })
+            .collect()
+    }
+
+    /// Gives up all threads, for the end of a host.
+    pub(crate) fn abandon(&self) {
+        let threads = core::mem::take(&mut *self.threads.borrow_mut());
+        self.idle.borrow_mut().clear();
+        self.ready.borrow_mut().clear();
+        for thread in threads {
+            thread.state.set(State::Dead);
+            let fiber = thread.fiber.borrow_mut().take();
+            drop(fiber);
+            let job = thread.job.borrow_mut().take();
+            drop(job);
+        }
+    }
+}
+
+impl System {
+    /// Starts a logical thread at `irql` with `job`, on an idle stack if there is one.
+    pub(crate) fn start_thread(&self, name: &str, irql: u8, job: Job) -> Started {
+        let idle = self.scheduler.idle.borrow_mut().pop();
+        let thread = idle.unwrap_or_else(|| self.new_thread());
+        if *thread.name.borrow() != name {
+            name.clone_into(&mut thread.name.borrow_mut());
+        }
+        thread.saved.irql.set(irql);
+        thread.saved.driver.set(DriverNumber::NONE);
+        thread.saved.ddi.set("");
+        thread.saved.critical_regions.set(0);
+        *thread.job.borrow_mut() = Some(job);
+        let number = thread.jobs.get() + 1;
+        thread.jobs.set(number);
+        self.make_ready(&thread);
+        Started { thread, job: number }
+    }
+
+    fn new_thread(&self) -> Rc<Thread> {
+        let mut threads = self.scheduler.threads.borrow_mut();
+        let id = ThreadId(u32::try_from(threads.len()).unwrap_or(u32::MAX));
+        let fiber = Fiber::new(self.scheduler.stack_bytes, thread_main);
+        let thread = Rc::new(Thread {
+            id,
+            name: RefCell::new(String::new()),
+            fiber: RefCell::new(Some(fiber.expect("memory for the stack of a logical thread"))),
+            suspend_point: SuspendPoint::none(),
+            state: Cell::new(State::Idle),
+            job: RefCell::new(None),
+            saved: Context::new(),
+            wake: Cell::new(Wake::Signaled),
+            timer: Cell::new(None),
+            waits_for: Cell::new(WaitReason::Nothing),
+            jobs: Cell::new(0),
+        });
+        threads.push(Rc::clone(&thread));
+        thread
+    }
+
+    /// A thread of the system at `PASSIVE_LEVEL`, as a work item runs.
+    pub(crate) fn queue_work(&self, name: &str, work: impl FnOnce(&System) + 'static) {
+        self.start_thread(name, PASSIVE_LEVEL, Job::Call(Box::new(work)));
+    }
+
+    /// A deferred procedure call at `DISPATCH_LEVEL`.
+    pub(crate) fn queue_dpc(&self, name: &str, work: Box<dyn FnOnce(&System)>) {
+        self.start_thread(name, DISPATCH_LEVEL, Job::Call(work));
+    }
+
+    fn make_ready(&self, thread: &Rc<Thread>) {
+        thread.state.set(State::Ready);
+        self.scheduler.ready.borrow_mut().push_back(Rc::clone(thread));
+    }
+
+    /// Runs until `done`, or until nothing can run and no event is due up to `limit`.
+    pub(crate) fn run_until(&self, limit: Option<Ticks>, done: &dyn Fn() -> bool) -> Result<Outcome, Stop> {
+        let _entered = Entered::new(self);
+        loop {
+            if self.stopped.get() {
+                return Err(self.stop_reason());
+            }
+            if done() {
+                return Ok(Outcome::Done);
+            }
+            if !self.step(limit) {
+                return Ok(Outcome::Idle);
+            }
+        }
+    }
+
+    fn step(&self, limit: Option<Ticks>) -> bool {
+        let count = self.scheduler.ready.borrow().len();
+        if count > 0 {
+            let index = self.scheduler.choose(count);
+            let thread = self.scheduler.ready.borrow_mut().remove(index);
+            if let Some(thread) = thread {
+                self.resume(&thread);
+            }
+            return true;
+        }
+        let Some((time, count)) = self.clock.next() else {
+            return false;
+        };
+        if limit.is_some_and(|limit| time > limit) {
+            return false;
+        }
+        let due = self.clock.take(time, self.scheduler.choose(count));
+        self.clock.advance_to(time);
+        match due {
+            Some(Due::Wake(thread)) => {
+                thread.timer.set(None);
+                self.wake(&thread, Wake::Timeout);
+            }
+            Some(Due::Call(name, call)) => self.queue_dpc(name, call),
+            None => {}
+        }
+        true
+    }
+
+    fn resume(&self, thread: &Rc<Thread>) {
+        // Taken out while it runs: the thread may start others, and no borrow may be held meanwhile.
+        let Some(mut fiber) = thread.fiber.borrow_mut().take() else {
+            return;
+        };
+        thread.state.set(State::Running);
+        self.scheduler.context.swap(&thread.saved);
+        let running = Running { system: self, thread };
+        *self.scheduler.current.borrow_mut() = Some(Rc::clone(thread));
+        self.scheduler.current_id.set(Some(thread.id));
+        let alive = fiber.resume();
+        drop(running);
+        if alive {
+            *thread.fiber.borrow_mut() = Some(fiber);
+            if thread.state.get() == State::Idle {
+                self.scheduler.idle.borrow_mut().push(Rc::clone(thread));
+            }
+        }
+    }
+
+    /// Suspends the running thread until it is woken or `deadline` has come.
+    ///
+    /// A processor at `DISPATCH_LEVEL` cannot switch threads; the wait that needs it ends the run.
+    pub(crate) fn wait(&self, reason: WaitReason, deadline: Option<Ticks>) -> Wake {
+        if self.irql() >= DISPATCH_LEVEL {
+            self.wait_at_dispatch(reason);
+        }
+        self.block(reason, deadline)
+    }
+
+    /// Waits for a lock. A spin lock is spun for, on this processor alone, so its IRQL does not matter.
+    pub(crate) fn wait_for_lock(&self, reason: WaitReason, spins: bool, deadline: Option<Ticks>) -> Wake {
+        if spins { self.block(reason, deadline) } else { self.wait(reason, deadline) }
+    }
+
+    fn block(&self, reason: WaitReason, deadline: Option<Ticks>) -> Wake {
+        let thread = self.running_thread();
+        thread.waits_for.set(reason);
+        thread.state.set(State::Blocked);
+        if let Some(deadline) = deadline {
+            thread.timer.set(Some(self.clock.arm(deadline, Due::Wake(Rc::clone(&thread)))));
+        }
+        self.trace(|| Event::Wait { what: reason.to_string() });
+        self.suspend(&thread);
+        thread.waits_for.set(WaitReason::Nothing);
+        let wake = thread.wake.get();
+        self.trace(|| Event::Resume { timeout: wake == Wake::Timeout });
+        wake
+    }
+
+    /// Lets another thread run first, if the seed says so.
+    pub(crate) fn maybe_preempt(&self) {
+        if self.irql() >= DISPATCH_LEVEL || self.scheduler.ready.borrow().is_empty() {
+            return;
+        }
+        if self.scheduler.choose(2) == 1 {
+            let thread = self.running_thread();
+            thread.waits_for.set(WaitReason::Preempted);
+            self.make_ready(&thread);
+            self.suspend(&thread);
+        }
+    }
+
+    fn suspend(&self, thread: &Rc<Thread>) {
+        // SAFETY: `thread` is the running thread; its fiber set the suspend point when it began.
+        unsafe { thread.suspend_point.suspend() }
+    }
+
+    /// Ends a wait. Does nothing to a thread that does not wait.
+    pub(crate) fn wake(&self, thread: &Rc<Thread>, why: Wake) {
+        if thread.state.get() != State::Blocked {
+            return;
+        }
+        if let Some(timer) = thread.timer.take() {
+            self.clock.disarm(timer);
+        }
+        thread.wake.set(why);
+        self.make_ready(thread);
+    }
+
+    /// Never runs the current thread again.
+    pub(crate) fn halt(&self) -> ! {
+        let thread = self.running_thread();
+        thread.state.set(State::Dead);
+        loop {
+            self.suspend(&thread);
+        }
+    }
+
+    pub(crate) fn running_thread(&self) -> Rc<Thread> {
+        self.scheduler.current().expect("driver code runs only in a logical thread")
+    }
+}
+
+/// Puts the scheduler back in order when a thread gives up control, also by a panic of test code.
+struct Running<'a> {
+    system: &'a System,
+    thread: &'a Rc<Thread>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.system.scheduler.context.swap(&self.thread.saved);
+        *self.system.scheduler.current.borrow_mut() = None;
+        self.system.scheduler.current_id.set(None);
+        if self.thread.state.get() == State::Running {
+            self.thread.state.set(State::Dead);
+        }
+    }
+}
+
+/// What every fiber runs: one job after the other.
+fn thread_main(suspender: Suspender<'_>) {
+    loop {
+        let system = current("a logical thread");
+        let thread = system.running_thread();
+        thread.suspend_point.set(suspender);
+        let job = thread.job.borrow_mut().take();
+        match job {
+            Some(Job::Io(io)) => system.issue(&io),
+            Some(Job::Call(call)) => call(system),
+            None => {}
+        }
+        thread.state.set(State::Idle);
+        system.suspend(&thread);
+    }
+}
