@@ -10,7 +10,10 @@
 //! Linking this crate defines the symbols that `kmdf-sys` declares: the function table and the kernel functions. Several
 //! hosts may exist at once, each used by the operating-system thread that made it.
 
-#![allow(non_upper_case_globals, reason = "the symbols that drivers link against have the names of C")]
+#![allow(
+    non_upper_case_globals,
+    reason = "the symbols that drivers link against have the names of C"
+)]
 
 mod config;
 mod faults;
@@ -25,14 +28,16 @@ mod system;
 mod table;
 mod time;
 mod trace;
+mod usb;
 
 pub use config::{ClientVersion, HostConfig, Policy};
 pub use faults::Allocation;
 pub use fx::driver::DriverEntry;
-pub use host::{DriverId, FileId, Host, IoId, Mode, StackId};
+pub use host::{DriverId, FileId, Host, IoId, Mode, ObjectState, RequestPlace, StackId};
 pub use lower::{
-    CancelDisposition, Delayed, Disk, Disposition, FailNth, Loopback, LowerConfig, LowerDevice, LowerId, LowerIrp,
-    OnCancel, Outcome, Reply, Scripted, Seen,
+    CancelDisposition, ControlAnswer, Delayed, Disk, Disposition, FailNth, Loopback, LowerConfig,
+    LowerDevice, LowerId, LowerIrp, OnCancel, Outcome, Reply, Scripted, Seen, Setup, UsbCounters,
+    UsbDescriptors, UsbDevice, UsbEndpoint, UsbFault, UsbInterface,
 };
 pub use report::{Origin, Report, Totals, Violation, ViolationKind};
 pub use stop::{Blocked, Bugcheck, Deadlock, Stop, WDF_VIOLATION};

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use kmdf_sys::{
     _WDF_EXECUTION_LEVEL as level, _WDF_OBJECT_ATTRIBUTES, _WDF_OBJECT_CONTEXT_TYPE_INFO,
-    _WDF_SYNCHRONIZATION_SCOPE as scope, NTSTATUS, PCWDF_OBJECT_CONTEXT_TYPE_INFO, PWDF_OBJECT_ATTRIBUTES,
-    STATUS_INFO_LENGTH_MISMATCH, WDFOBJECT,
+    _WDF_SYNCHRONIZATION_SCOPE as scope, NTSTATUS, PCWDF_OBJECT_CONTEXT_TYPE_INFO,
+    PWDF_OBJECT_ATTRIBUTES, STATUS_INFO_LENGTH_MISMATCH, WDFOBJECT,
 };
 
 use kmdf_sys::missing::{
@@ -38,25 +38,43 @@ impl Rules {
         level_allowed: false,
     };
     /// General objects: a parent, level and scope.
-    pub(crate) const GENERAL: Self = Self { scope_allowed: true, level_allowed: true, ..Self::CHILD };
+    pub(crate) const GENERAL: Self = Self {
+        scope_allowed: true,
+        level_allowed: true,
+        ..Self::CHILD
+    };
     /// Queues: as general objects.
     pub(crate) const QUEUE: Self = Self::GENERAL;
     /// Drivers and devices: level and scope, no parent.
-    pub(crate) const DEVICE: Self = Self { parent_allowed: false, ..Self::GENERAL };
+    pub(crate) const DEVICE: Self = Self {
+        parent_allowed: false,
+        ..Self::GENERAL
+    };
     /// Timers, DPCs and work items: a parent is required.
-    pub(crate) const WORK: Self =
-        Self { parent_required: true, attributes_required: true, level_allowed: true, ..Self::CHILD };
+    pub(crate) const WORK: Self = Self {
+        parent_required: true,
+        attributes_required: true,
+        level_allowed: true,
+        ..Self::CHILD
+    };
     /// `WdfObjectAllocateContext`: attributes, but no parent.
-    pub(crate) const CONTEXT: Self = Self { parent_allowed: false, attributes_required: true, ..Self::GENERAL };
+    pub(crate) const CONTEXT: Self = Self {
+        parent_allowed: false,
+        attributes_required: true,
+        ..Self::GENERAL
+    };
     /// Contexts of received requests and file objects: neither parent, level nor scope.
-    pub(crate) const REQUEST: Self = Self { parent_allowed: false, ..Self::CHILD };
+    pub(crate) const REQUEST: Self = Self {
+        parent_allowed: false,
+        ..Self::CHILD
+    };
 }
 
 /// Attributes that passed the checks.
 #[derive(Clone)]
 pub(crate) struct Attributes {
-    pub(crate) cleanup: Option<unsafe extern "C" fn(Object: WDFOBJECT)>,
-    pub(crate) destroy: Option<unsafe extern "C" fn(Object: WDFOBJECT)>,
+    pub(crate) cleanup: Option<unsafe extern "C" fn(WDFOBJECT)>,
+    pub(crate) destroy: Option<unsafe extern "C" fn(WDFOBJECT)>,
     /// `None` is inherited.
     pub(crate) level: Option<Level>,
     /// `None` is inherited.
@@ -89,9 +107,17 @@ impl Attributes {
 
 impl System {
     /// Checks attributes; the parent's handle is resolved first, as the framework does.
-    pub(crate) fn attributes(&self, attributes: PWDF_OBJECT_ATTRIBUTES, rules: Rules) -> Result<Attributes, NTSTATUS> {
+    pub(crate) fn attributes(
+        &self,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        rules: Rules,
+    ) -> Result<Attributes, NTSTATUS> {
         if attributes.is_null() {
-            return if rules.attributes_required { Err(STATUS_WDF_PARENT_NOT_SPECIFIED) } else { Ok(Attributes::NONE) };
+            return if rules.attributes_required {
+                Err(STATUS_WDF_PARENT_NOT_SPECIFIED)
+            } else {
+                Ok(Attributes::NONE)
+            };
         }
         let given: _WDF_OBJECT_ATTRIBUTES = self.get(attributes);
         let parent_given = rules.parent_allowed && !given.ParentObject.is_null();
@@ -138,7 +164,11 @@ impl System {
 
     fn context_size(&self, given: &_WDF_OBJECT_ATTRIBUTES) -> Result<usize, NTSTATUS> {
         if given.ContextTypeInfo.is_null() {
-            return if given.ContextSizeOverride > 0 { Err(STATUS_WDF_OBJECT_ATTRIBUTES_INVALID) } else { Ok(0) };
+            return if given.ContextSizeOverride > 0 {
+                Err(STATUS_WDF_OBJECT_ATTRIBUTES_INVALID)
+            } else {
+                Ok(0)
+            };
         }
         let info: _WDF_OBJECT_CONTEXT_TYPE_INFO = self.get(given.ContextTypeInfo);
         let size = info.Size as usize;
@@ -159,4 +189,5 @@ impl System {
     }
 }
 
-const CONTEXT_TYPE_INFO_1_0: usize = core::mem::offset_of!(_WDF_OBJECT_CONTEXT_TYPE_INFO, UniqueType);
+const CONTEXT_TYPE_INFO_1_0: usize =
+    core::mem::offset_of!(_WDF_OBJECT_CONTEXT_TYPE_INFO, UniqueType);

@@ -18,13 +18,24 @@ impl System {
         let caller = context.driver.replace(driver);
         let ddi = context.ddi.replace(callback);
         let irql = context.irql.get();
-        self.trace(|| Event::CallbackEnter { driver: self.actor(driver), callback, object: object as u64 });
+        self.trace(|| Event::CallbackEnter {
+            driver: self.actor(driver),
+            callback,
+            object: object as u64,
+        });
         let result = call();
-        self.trace(|| Event::CallbackLeave { driver: self.actor(driver), callback, result: result.traced() });
+        self.trace(|| Event::CallbackLeave {
+            driver: self.actor(driver),
+            callback,
+            result: result.traced(),
+        });
         if context.irql.get() != irql {
             self.violation(
                 ViolationKind::CallbackIrql,
-                format!("{callback} was called at IRQL {irql} and returned at IRQL {}", context.irql.get()),
+                format!(
+                    "{callback} was called at IRQL {irql} and returned at IRQL {}",
+                    context.irql.get()
+                ),
             );
             context.irql.set(irql);
         }
@@ -34,6 +45,9 @@ impl System {
     }
 
     pub(crate) fn actor(&self, driver: DriverNumber) -> Actor {
-        self.module(driver).map_or_else(|| self.actors.framework.clone(), |module| module.actor.clone())
+        self.module(driver).map_or_else(
+            || self.actors.framework.clone(),
+            |module| module.actor.clone(),
+        )
     }
 }

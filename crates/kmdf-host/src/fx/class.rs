@@ -19,6 +19,7 @@ use super::string::Text;
 use super::target::IoTarget;
 use super::timer::Timer;
 use super::work::{Dpc, WorkItem};
+use crate::usb::{UsbDevice, UsbInterface, UsbPipe};
 
 /// What is special to an object's kind.
 pub(crate) enum Kind {
@@ -38,6 +39,9 @@ pub(crate) enum Kind {
     String(Text),
     Key(Key),
     File(File),
+    UsbDevice(UsbDevice),
+    UsbInterface(UsbInterface),
+    UsbPipe(UsbPipe),
 }
 
 /// A kind of object as the framework's handle check knows it.
@@ -51,7 +55,7 @@ pub(crate) trait Class {
 }
 
 macro_rules! classes {
-    ($($type:ident $number:literal $name:literal $variant:ident;)*) => {
+    ($($type:ident $number:literal $name:literal $variant:ident $(and $($other:ident).+)*;)*) => {
         $(
             impl Class for $type {
                 const TYPE: u16 = $number;
@@ -59,6 +63,7 @@ macro_rules! classes {
                 fn of(object: &Object) -> Option<&Self> {
                     match &object.kind {
                         Kind::$variant(special) => Some(special),
+                        $(classes!(@pattern $($other).+ special) => Some(classes!(@field $($other).+ special)),)*
                         _ => None,
                     }
                 }
@@ -74,6 +79,8 @@ macro_rules! classes {
             }
         }
     };
+    (@pattern $variant:ident.$field:ident $special:ident) => { Kind::$variant($special) };
+    (@field $variant:ident.$field:ident $special:ident) => { &$special.$field };
 }
 
 classes! {
@@ -91,7 +98,11 @@ classes! {
     SpinLock 0x1024 "WDFSPINLOCK" SpinLock;
     WorkItem 0x1025 "WDFWORKITEM" WorkItem;
     Timer 0x1028 "WDFTIMER" Timer;
-    IoTarget 0x1200 "WDFIOTARGET" Target;
+    // USB devices and pipes are I/O targets too.
+    IoTarget 0x1200 "WDFIOTARGET" Target and UsbDevice.target and UsbPipe.target;
+    UsbDevice 0x1202 "WDFUSBDEVICE" UsbDevice;
+    UsbPipe 0x1203 "WDFUSBPIPE" UsbPipe;
+    UsbInterface 0x1204 "WDFUSBINTERFACE" UsbInterface;
 }
 
 /// A reference to an object that is known to be a `T`.
@@ -103,7 +114,10 @@ pub(crate) struct Obj<T> {
 impl<T: Class> Obj<T> {
     pub(crate) fn new(object: &Rc<Object>) -> Option<Self> {
         T::of(object)?;
-        Some(Self { object: Rc::clone(object), class: PhantomData })
+        Some(Self {
+            object: Rc::clone(object),
+            class: PhantomData,
+        })
     }
 
     pub(crate) fn rc(&self) -> &Rc<Object> {
@@ -122,7 +136,10 @@ impl<T: Class> Obj<T> {
 
 impl<T> Clone for Obj<T> {
     fn clone(&self) -> Self {
-        Self { object: Rc::clone(&self.object), class: PhantomData }
+        Self {
+            object: Rc::clone(&self.object),
+            class: PhantomData,
+        }
     }
 }
 

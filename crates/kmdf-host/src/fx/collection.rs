@@ -5,7 +5,8 @@ use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    NTSTATUS, PWDF_OBJECT_ATTRIBUTES, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, ULONG, WDFCOLLECTION, WDFOBJECT,
+    NTSTATUS, PWDF_OBJECT_ATTRIBUTES, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, ULONG,
+    WDFCOLLECTION, WDFOBJECT,
 };
 
 use super::attributes::Rules;
@@ -34,7 +35,11 @@ impl System {
             Err(status) => return status,
         };
         let parent = attributes.parent_or_driver(self);
-        match self.create_object(Kind::Collection(Collection::default()), &parent, &attributes) {
+        match self.create_object(
+            Kind::Collection(Collection::default()),
+            &parent,
+            &attributes,
+        ) {
             Ok(object) => {
                 self.put(out, object.handle());
                 STATUS_SUCCESS
@@ -44,7 +49,11 @@ impl System {
     }
 
     /// `WdfCollectionAdd`: the collection references the object.
-    pub(crate) fn wdf_collection_add(&self, collection: WDFCOLLECTION, item: WDFOBJECT) -> NTSTATUS {
+    pub(crate) fn wdf_collection_add(
+        &self,
+        collection: WDFCOLLECTION,
+        item: WDFOBJECT,
+    ) -> NTSTATUS {
         let collection: Obj<Collection> = self.object(collection);
         let item = self.any_object(item);
         if self.faults.fails(Allocation::Pool) {
@@ -63,10 +72,16 @@ impl System {
     }
 
     /// `WdfCollectionGetItem`.
-    pub(crate) fn wdf_collection_get_item(&self, collection: WDFCOLLECTION, index: ULONG) -> WDFOBJECT {
+    pub(crate) fn wdf_collection_get_item(
+        &self,
+        collection: WDFCOLLECTION,
+        index: ULONG,
+    ) -> WDFOBJECT {
         let collection: Obj<Collection> = self.object(collection);
         let items = collection.items.borrow();
-        items.get(index as usize).map_or(ptr::null_mut(), |item| item.handle())
+        items
+            .get(index as usize)
+            .map_or(ptr::null_mut(), |item| item.handle())
     }
 
     /// `WdfCollectionGetFirstItem`.
@@ -85,10 +100,16 @@ impl System {
     pub(crate) fn wdf_collection_remove(&self, collection: WDFCOLLECTION, item: WDFOBJECT) {
         let collection: Obj<Collection> = self.object(collection);
         let item = self.any_object(item);
-        let index = collection.items.borrow().iter().position(|known| Rc::ptr_eq(known, &item));
+        let index = collection
+            .items
+            .borrow()
+            .iter()
+            .position(|known| Rc::ptr_eq(known, &item));
         match index {
             Some(index) => self.remove_from_collection(&collection, index),
-            None => self.debug_break("WdfCollectionRemove of an object that is not in the collection"),
+            None => {
+                self.debug_break("WdfCollectionRemove of an object that is not in the collection")
+            }
         }
     }
 

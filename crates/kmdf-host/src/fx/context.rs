@@ -30,14 +30,17 @@ const MAGIC: u64 = 0x7874_6E6F_4366_644B;
 pub(crate) struct Context {
     type_info: PCWDF_OBJECT_CONTEXT_TYPE_INFO,
     memory: Option<Zeroed>,
-    pub(crate) cleanup: Option<unsafe extern "C" fn(Object: WDFOBJECT)>,
-    pub(crate) destroy: Option<unsafe extern "C" fn(Object: WDFOBJECT)>,
+    pub(crate) cleanup: Option<unsafe extern "C" fn(WDFOBJECT)>,
+    pub(crate) destroy: Option<unsafe extern "C" fn(WDFOBJECT)>,
 }
 
 impl Context {
     /// The context that attributes ask for; none when they ask for neither memory nor callbacks.
     pub(crate) fn for_attributes(attributes: &Attributes) -> Result<Option<Self>, ()> {
-        if attributes.type_info.is_null() && attributes.cleanup.is_none() && attributes.destroy.is_none() {
+        if attributes.type_info.is_null()
+            && attributes.cleanup.is_none()
+            && attributes.destroy.is_none()
+        {
             return Ok(None);
         }
         Self::new(attributes).map(Some)
@@ -47,7 +50,10 @@ impl Context {
         let memory = if attributes.type_info.is_null() {
             None
         } else {
-            let size = attributes.context_size.checked_add(size_of::<Header>()).ok_or(())?;
+            let size = attributes
+                .context_size
+                .checked_add(size_of::<Header>())
+                .ok_or(())?;
             Some(Zeroed::new(size).ok_or(())?)
         };
         Ok(Self {
@@ -62,7 +68,12 @@ impl Context {
     pub(crate) fn belongs_to(&self, handle: usize) {
         if let Some(memory) = &self.memory {
             // SAFETY: the memory is at least a header long and aligned to 16 bytes.
-            unsafe { memory.as_ptr().cast::<Header>().write(Header { magic: MAGIC, handle }) };
+            unsafe {
+                memory.as_ptr().cast::<Header>().write(Header {
+                    magic: MAGIC,
+                    handle,
+                })
+            };
         }
     }
 
@@ -94,14 +105,18 @@ impl System {
         }
         let object = self.any_object(handle);
         let contexts = object.contexts.borrow();
-        let found = contexts.iter().find(|context| ptr::eq(context.type_info, type_info));
+        let found = contexts
+            .iter()
+            .find(|context| ptr::eq(context.type_info, type_info));
         found.map_or(ptr::null_mut(), Context::address)
     }
 
     /// `WdfObjectContextGetObject`.
     pub(crate) fn wdf_object_context_get_object(&self, context: PVOID) -> WDFOBJECT {
         self.require(context, "ContextPointer");
-        let header = context.wrapping_byte_sub(size_of::<Header>()).cast::<Header>();
+        let header = context
+            .wrapping_byte_sub(size_of::<Header>())
+            .cast::<Header>();
         // SAFETY: the driver passes the address of a context, in front of which `belongs_to` wrote a header.
         let header = unsafe { header.read_unaligned() };
         if header.magic != MAGIC {
@@ -109,7 +124,8 @@ impl System {
                 code::INVALID_HANDLE,
                 context.addr() as u64,
                 0,
-                "WdfObjectContextGetObject was given an address that is no object context".to_owned(),
+                "WdfObjectContextGetObject was given an address that is no object context"
+                    .to_owned(),
             );
         }
         ptr::without_provenance_mut(header.handle)
@@ -145,7 +161,10 @@ impl System {
         }
         let existing = {
             let contexts = object.contexts.borrow();
-            contexts.iter().find(|known| ptr::eq(known.type_info, attributes.type_info)).map(Context::address)
+            contexts
+                .iter()
+                .find(|known| ptr::eq(known.type_info, attributes.type_info))
+                .map(Context::address)
         };
         if let Some(existing) = existing {
             self.put(out, existing);

@@ -5,11 +5,11 @@ use core::ptr;
 use std::rc::{Rc, Weak};
 
 use kmdf_sys::{
-    _WDF_FILEOBJECT_CONFIG, _WDF_PNPPOWER_EVENT_CALLBACKS, _WDF_REQUEST_TYPE as request_type, BOOLEAN, GUID,
-    NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT, PFN_WDF_IO_IN_CALLER_CONTEXT, PWDF_OBJECT_ATTRIBUTES,
-    PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDF_REQUEST_TYPE, WDFDEVICE,
-    WDFDRIVER, WDFIOTARGET, WDFQUEUE,
+    _WDF_FILEOBJECT_CONFIG, _WDF_PNPPOWER_EVENT_CALLBACKS, _WDF_REQUEST_TYPE as request_type,
+    BOOLEAN, GUID, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT, PFN_WDF_IO_IN_CALLER_CONTEXT,
+    PWDF_OBJECT_ATTRIBUTES, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS, WDF_REQUEST_TYPE, WDFDEVICE, WDFDRIVER, WDFIOTARGET, WDFQUEUE,
 };
 
 use kmdf_sys::missing::STATUS_WDF_BUSY;
@@ -38,8 +38,6 @@ pub(crate) struct Device {
     pub(crate) object: Rc<DeviceObject>,
     pub(crate) attached: Rc<DeviceObject>,
     pub(crate) filter: bool,
-    pub(crate) exclusive: bool,
-    pub(crate) power_policy_owner: bool,
     pub(crate) callbacks: _WDF_PNPPOWER_EVENT_CALLBACKS,
     pub(crate) file_config: Option<_WDF_FILEOBJECT_CONFIG>,
     pub(crate) file_attributes: Attributes,
@@ -70,7 +68,10 @@ impl Device {
     }
 
     pub(crate) fn is_default_queue(&self, queue: &Obj<Queue>) -> bool {
-        self.default_queue.borrow().as_ref().is_some_and(|default| default.is(queue))
+        self.default_queue
+            .borrow()
+            .as_ref()
+            .is_some_and(|default| default.is(queue))
     }
 
     pub(crate) fn unlink(&self) {
@@ -130,9 +131,17 @@ impl System {
         let device_object = self.devices.create(NewDevice {
             kind: DeviceKind::Framework(RefCell::new(Weak::new())),
             actor: init.module.actor.clone(),
-            io_type: if filter { lower.io_type } else { init.io_type.get() },
+            io_type: if filter {
+                lower.io_type
+            } else {
+                init.io_type.get()
+            },
             stack_size: lower.stack_size + 1,
-            device_type: if filter { lower.device_type } else { init.device_type.get() },
+            device_type: if filter {
+                lower.device_type
+            } else {
+                init.device_type.get()
+            },
             characteristics: init.characteristics.get(),
             name: init.name.borrow().clone(),
         });
@@ -141,8 +150,6 @@ impl System {
             object: Rc::clone(&device_object),
             attached: Rc::clone(lower),
             filter,
-            exclusive: init.exclusive.get(),
-            power_policy_owner: init.power_policy_owner.get().unwrap_or(!filter),
             callbacks: init.pnp.get(),
             file_config: init.file.get(),
             file_attributes: init.file_attributes.borrow().clone(),
@@ -180,7 +187,11 @@ impl System {
 
     fn add_default_target(&self, device: &Rc<Object>, lower: &Rc<DeviceObject>) {
         let target = IoTarget::in_stack(lower);
-        let object = Rc::new(Object::new(Kind::Target(target), device.driver.get(), self.origin()));
+        let object = Rc::new(Object::new(
+            Kind::Target(target),
+            device.driver.get(),
+            self.origin(),
+        ));
         object.no_delete.set(true);
         self.framework.objects.insert(&object);
         device.adopt(device, &object);
@@ -193,13 +204,18 @@ impl System {
     pub(crate) fn wdf_device_get_io_target(&self, device: WDFDEVICE) -> WDFIOTARGET {
         let device: Obj<Device> = self.object(device);
         let target = device.default_target.borrow();
-        target.as_ref().map_or(ptr::null_mut(), |target| target.handle())
+        target
+            .as_ref()
+            .map_or(ptr::null_mut(), |target| target.handle())
     }
 
     /// `WdfDeviceGetDriver`.
     pub(crate) fn wdf_device_get_driver(&self, device: WDFDEVICE) -> WDFDRIVER {
         let device: Obj<Device> = self.object(device);
-        device.module.driver().map_or(ptr::null_mut(), |driver| driver.handle())
+        device
+            .module
+            .driver()
+            .map_or(ptr::null_mut(), |driver| driver.handle())
     }
 
     /// `WdfDeviceGetDefaultQueue`.
@@ -232,9 +248,10 @@ impl System {
         self.require(device, "DeviceObject");
         let device = self.devices.by_address(device);
         match device.as_ref().map(|device| &device.kind) {
-            Some(DeviceKind::Framework(owner)) => {
-                owner.borrow().upgrade().map_or(ptr::null_mut(), |object| object.handle())
-            }
+            Some(DeviceKind::Framework(owner)) => owner
+                .borrow()
+                .upgrade()
+                .map_or(ptr::null_mut(), |object| object.handle()),
             _ => ptr::null_mut(),
         }
     }
@@ -287,7 +304,10 @@ impl System {
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         let class = self.get(class);
-        device.interfaces.borrow_mut().push((class.Data1, class.Data2, class.Data3, class.Data4));
+        device
+            .interfaces
+            .borrow_mut()
+            .push((class.Data1, class.Data2, class.Data3, class.Data4));
         STATUS_SUCCESS
     }
 
@@ -304,12 +324,18 @@ impl System {
         let class = self.get(class);
         let class = (class.Data1, class.Data2, class.Data3, class.Data4);
         if !device.interfaces.borrow().contains(&class) {
-            self.debug_break("WdfDeviceSetDeviceInterfaceState for an interface that was not created");
+            self.debug_break(
+                "WdfDeviceSetDeviceInterfaceState for an interface that was not created",
+            );
         }
     }
 
     /// `WdfDeviceCreateSymbolicLink`.
-    pub(crate) fn wdf_device_create_symbolic_link(&self, device: WDFDEVICE, name: PCUNICODE_STRING) -> NTSTATUS {
+    pub(crate) fn wdf_device_create_symbolic_link(
+        &self,
+        device: WDFDEVICE,
+        name: PCUNICODE_STRING,
+    ) -> NTSTATUS {
         let device: Obj<Device> = self.object(device);
         self.require(name, "SymbolicLinkName");
         if !self.irql_at_most(PASSIVE_LEVEL) {

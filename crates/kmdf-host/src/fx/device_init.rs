@@ -5,11 +5,12 @@ use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_DEVICE_IO_TYPE as io_type, _WDF_FILEOBJECT_CONFIG, _WDF_IO_TYPE_CONFIG, _WDF_PNPPOWER_EVENT_CALLBACKS,
-    BOOLEAN, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT, PFN_WDF_IO_IN_CALLER_CONTEXT, PWDF_FILEOBJECT_CONFIG,
-    PWDF_IO_TYPE_CONFIG, PWDF_OBJECT_ATTRIBUTES, PWDF_PNPPOWER_EVENT_CALLBACKS, PWDF_POWER_POLICY_EVENT_CALLBACKS,
-    PWDFDEVICE_INIT, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG,
-    WDF_DEVICE_IO_TYPE,
+    _WDF_DEVICE_IO_TYPE as io_type, _WDF_FILEOBJECT_CONFIG, _WDF_IO_TYPE_CONFIG,
+    _WDF_PNPPOWER_EVENT_CALLBACKS, BOOLEAN, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT,
+    PFN_WDF_IO_IN_CALLER_CONTEXT, PWDF_FILEOBJECT_CONFIG, PWDF_IO_TYPE_CONFIG,
+    PWDF_OBJECT_ATTRIBUTES, PWDF_PNPPOWER_EVENT_CALLBACKS, PWDF_POWER_POLICY_EVENT_CALLBACKS,
+    PWDFDEVICE_INIT, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    ULONG, WDF_DEVICE_IO_TYPE,
 };
 
 use super::attributes::{Attributes, Rules};
@@ -30,8 +31,6 @@ pub(crate) struct DeviceInit {
     pub(crate) io_type: Cell<IoType>,
     pub(crate) device_type: Cell<u32>,
     pub(crate) characteristics: Cell<u32>,
-    pub(crate) exclusive: Cell<bool>,
-    pub(crate) power_policy_owner: Cell<Option<bool>>,
     pub(crate) pnp: Cell<_WDF_PNPPOWER_EVENT_CALLBACKS>,
     pub(crate) file: Cell<Option<_WDF_FILEOBJECT_CONFIG>>,
     pub(crate) file_attributes: RefCell<Attributes>,
@@ -61,8 +60,6 @@ impl DeviceInitTable {
             io_type: Cell::new(IoType::Buffered),
             device_type: Cell::new(kmdf_sys::FILE_DEVICE_UNKNOWN),
             characteristics: Cell::new(0),
-            exclusive: Cell::new(false),
-            power_policy_owner: Cell::new(None),
             pnp: Cell::new(_WDF_PNPPOWER_EVENT_CALLBACKS::default()),
             file: Cell::new(None),
             file_attributes: RefCell::new(Attributes::NONE),
@@ -103,7 +100,10 @@ impl System {
     }
 
     /// `WdfFdoInitWdmGetPhysicalDevice`.
-    pub(crate) fn wdf_fdo_init_wdm_get_physical_device(&self, init: PWDFDEVICE_INIT) -> PDEVICE_OBJECT {
+    pub(crate) fn wdf_fdo_init_wdm_get_physical_device(
+        &self,
+        init: PWDFDEVICE_INIT,
+    ) -> PDEVICE_OBJECT {
         let init = self.device_init(init);
         super::device::bottom(&init.lower).address()
     }
@@ -134,13 +134,21 @@ impl System {
         self.require(callbacks, "PowerPolicyEventCallbacks");
     }
 
-    /// `WdfDeviceInitSetPowerPolicyOwnership`.
-    pub(crate) fn wdf_device_init_set_power_policy_ownership(&self, init: PWDFDEVICE_INIT, owner: BOOLEAN) {
-        self.device_init(init).power_policy_owner.set(Some(owner != 0));
+    /// `WdfDeviceInitSetPowerPolicyOwnership`: no device here idles out or wakes, so ownership changes nothing.
+    pub(crate) fn wdf_device_init_set_power_policy_ownership(
+        &self,
+        init: PWDFDEVICE_INIT,
+        _owner: BOOLEAN,
+    ) {
+        self.device_init(init);
     }
 
     /// `WdfDeviceInitSetIoType`.
-    pub(crate) fn wdf_device_init_set_io_type(&self, init: PWDFDEVICE_INIT, wanted: WDF_DEVICE_IO_TYPE) {
+    pub(crate) fn wdf_device_init_set_io_type(
+        &self,
+        init: PWDFDEVICE_INIT,
+        wanted: WDF_DEVICE_IO_TYPE,
+    ) {
         let init = self.device_init(init);
         if let Some(io_type) = io_type_of(wanted) {
             init.io_type.set(io_type);
@@ -148,7 +156,11 @@ impl System {
     }
 
     /// `WdfDeviceInitSetIoTypeEx`.
-    pub(crate) fn wdf_device_init_set_io_type_ex(&self, init: PWDFDEVICE_INIT, config: PWDF_IO_TYPE_CONFIG) {
+    pub(crate) fn wdf_device_init_set_io_type_ex(
+        &self,
+        init: PWDFDEVICE_INIT,
+        config: PWDF_IO_TYPE_CONFIG,
+    ) {
         let init = self.device_init(init);
         self.require(config, "IoTypeConfig");
         let config = self.get(config);
@@ -161,9 +173,9 @@ impl System {
         }
     }
 
-    /// `WdfDeviceInitSetExclusive`.
-    pub(crate) fn wdf_device_init_set_exclusive(&self, init: PWDFDEVICE_INIT, exclusive: BOOLEAN) {
-        self.device_init(init).exclusive.set(exclusive != 0);
+    /// `WdfDeviceInitSetExclusive`: the object manager's check on a second open is not modelled.
+    pub(crate) fn wdf_device_init_set_exclusive(&self, init: PWDFDEVICE_INIT, _exclusive: BOOLEAN) {
+        self.device_init(init);
     }
 
     /// `WdfDeviceInitSetDeviceType`.
@@ -172,9 +184,18 @@ impl System {
     }
 
     /// `WdfDeviceInitSetCharacteristics`.
-    pub(crate) fn wdf_device_init_set_characteristics(&self, init: PWDFDEVICE_INIT, bits: ULONG, or_in: BOOLEAN) {
+    pub(crate) fn wdf_device_init_set_characteristics(
+        &self,
+        init: PWDFDEVICE_INIT,
+        bits: ULONG,
+        or_in: BOOLEAN,
+    ) {
         let init = self.device_init(init);
-        let before = if or_in == 0 { 0 } else { init.characteristics.get() };
+        let before = if or_in == 0 {
+            0
+        } else {
+            init.characteristics.get()
+        };
         init.characteristics.set(before | bits);
     }
 
@@ -197,7 +218,9 @@ impl System {
                 init.file.set(Some(config));
                 *init.file_attributes.borrow_mut() = attributes;
             }
-            Err(_) => self.debug_break("WdfDeviceInitSetFileObjectConfig was given invalid attributes"),
+            Err(_) => {
+                self.debug_break("WdfDeviceInitSetFileObjectConfig was given invalid attributes")
+            }
         }
     }
 
@@ -211,7 +234,9 @@ impl System {
         self.require(attributes, "RequestAttributes");
         match self.attributes(attributes, Rules::REQUEST) {
             Ok(attributes) => *init.request_attributes.borrow_mut() = attributes,
-            Err(_) => self.debug_break("WdfDeviceInitSetRequestAttributes was given invalid attributes"),
+            Err(_) => {
+                self.debug_break("WdfDeviceInitSetRequestAttributes was given invalid attributes")
+            }
         }
     }
 
@@ -229,7 +254,11 @@ impl System {
     }
 
     /// `WdfDeviceInitAssignName`.
-    pub(crate) fn wdf_device_init_assign_name(&self, init: PWDFDEVICE_INIT, name: PCUNICODE_STRING) -> NTSTATUS {
+    pub(crate) fn wdf_device_init_assign_name(
+        &self,
+        init: PWDFDEVICE_INIT,
+        name: PCUNICODE_STRING,
+    ) -> NTSTATUS {
         let init = self.device_init(init);
         if !self.irql_at_most(PASSIVE_LEVEL) {
             return STATUS_INVALID_DEVICE_REQUEST;
@@ -248,7 +277,11 @@ impl System {
     }
 
     /// `WdfDeviceInitAssignSDDLString`: the text is not interpreted.
-    pub(crate) fn wdf_device_init_assign_sddl_string(&self, init: PWDFDEVICE_INIT, sddl: PCUNICODE_STRING) -> NTSTATUS {
+    pub(crate) fn wdf_device_init_assign_sddl_string(
+        &self,
+        init: PWDFDEVICE_INIT,
+        sddl: PCUNICODE_STRING,
+    ) -> NTSTATUS {
         let init = self.device_init(init);
         if !self.irql_at_most(PASSIVE_LEVEL) {
             return STATUS_INVALID_DEVICE_REQUEST;

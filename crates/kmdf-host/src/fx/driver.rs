@@ -5,10 +5,12 @@ use core::ptr;
 use std::rc::{Rc, Weak};
 
 use kmdf_sys::{
-    _DRIVER_EXTENSION, _DRIVER_OBJECT, _UNICODE_STRING, _WDF_DRIVER_CONFIG, _WDF_DRIVER_INIT_FLAGS as init_flags,
-    NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, PFN_WDF_DRIVER_DEVICE_ADD, PFN_WDF_DRIVER_UNLOAD,
-    PWDF_DRIVER_CONFIG, PWDF_OBJECT_ATTRIBUTES, PWSTR, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INFO_LENGTH_MISMATCH,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDFDRIVER,
+    _DRIVER_EXTENSION, _DRIVER_OBJECT, _UNICODE_STRING, _WDF_DRIVER_CONFIG,
+    _WDF_DRIVER_INIT_FLAGS as init_flags, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT,
+    PFN_WDF_DRIVER_DEVICE_ADD, PFN_WDF_DRIVER_UNLOAD, PWDF_DRIVER_CONFIG, PWDF_OBJECT_ATTRIBUTES,
+    PWSTR, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS, WDFDRIVER,
 };
 
 use super::attributes::Rules;
@@ -52,8 +54,10 @@ impl Module {
         let name = utf16z(service);
         let registry_path = utf16z(&service_path(service));
         let registry_string = Box::new(unicode_over(&registry_path));
-        let mut extension =
-            Box::new(_DRIVER_EXTENSION { ServiceKeyName: unicode_over(&name), ..Default::default() });
+        let mut extension = Box::new(_DRIVER_EXTENSION {
+            ServiceKeyName: unicode_over(&name),
+            ..Default::default()
+        });
         let raw = Box::new(_DRIVER_OBJECT {
             DriverExtension: &raw mut *extension,
             DriverName: unicode_over(&name),
@@ -100,18 +104,24 @@ pub(crate) struct Driver {
     pub(crate) module: Rc<Module>,
     pub(crate) device_add: PFN_WDF_DRIVER_DEVICE_ADD,
     pub(crate) unload: PFN_WDF_DRIVER_UNLOAD,
+    /// Tag of memory for which the driver names none.
     pub(crate) pool_tag: u32,
 }
 
 /// `WDF_DRIVER_CONFIG` of KMDF 1.1, which had no pool tag.
 const CONFIG_1_1: usize = core::mem::offset_of!(_WDF_DRIVER_CONFIG, DriverPoolTag);
 
-const KNOWN_INIT_FLAGS: i32 =
-    init_flags::WdfDriverInitNonPnpDriver | init_flags::WdfDriverInitNoDispatchOverride | init_flags::WdfDriverInitCompanion;
+const KNOWN_INIT_FLAGS: i32 = init_flags::WdfDriverInitNonPnpDriver
+    | init_flags::WdfDriverInitNoDispatchOverride
+    | init_flags::WdfDriverInitCompanion;
 
 impl System {
     pub(crate) fn module(&self, number: DriverNumber) -> Option<Rc<Module>> {
-        self.framework.modules.borrow().get(number.0 as usize).cloned()
+        self.framework
+            .modules
+            .borrow()
+            .get(number.0 as usize)
+            .cloned()
     }
 
     /// The WDFDRIVER whose code is running; objects without a parent become its children.
@@ -120,7 +130,11 @@ impl System {
         let module = self.module(number).or_else(|| {
             // A thread of a test's own: it acts for the driver that was loaded last.
             let modules = self.framework.modules.borrow();
-            modules.iter().rev().find(|module| module.driver().is_some()).cloned()
+            modules
+                .iter()
+                .rev()
+                .find(|module| module.driver().is_some())
+                .cloned()
         });
         match module.and_then(|module| module.driver()) {
             Some(driver) => Rc::clone(driver.rc()),
@@ -128,7 +142,10 @@ impl System {
                 crate::system::fail::code::OBJECT_ERROR,
                 0,
                 0,
-                format!("{} was called before WdfDriverCreate: the object has no driver to belong to", self.ddi()),
+                format!(
+                    "{} was called before WdfDriverCreate: the object has no driver to belong to",
+                    self.ddi()
+                ),
             ),
         }
     }
@@ -161,7 +178,10 @@ impl System {
         }
         let module = {
             let modules = self.framework.modules.borrow();
-            modules.iter().find(|module| module.driver_object() == driver_object).cloned()
+            modules
+                .iter()
+                .find(|module| module.driver_object() == driver_object)
+                .cloned()
         };
         let Some(module) = module else {
             return STATUS_INVALID_PARAMETER;
@@ -170,7 +190,8 @@ impl System {
             return STATUS_DRIVER_INTERNAL_ERROR;
         }
         self.put(out, ptr::null_mut());
-        let non_pnp = config.DriverInitFlags & init_flags::WdfDriverInitNonPnpDriver.cast_unsigned() != 0;
+        let non_pnp =
+            config.DriverInitFlags & init_flags::WdfDriverInitNonPnpDriver.cast_unsigned() != 0;
         if non_pnp && config.EvtDriverDeviceAdd.is_some() {
             return STATUS_INVALID_PARAMETER;
         }
@@ -184,17 +205,31 @@ impl System {
         let Ok(context) = Context::for_attributes(&attributes) else {
             return STATUS_INSUFFICIENT_RESOURCES;
         };
-        let tag = if size == CONFIG_1_1 { 0 } else { config.DriverPoolTag };
+        let tag = if size == CONFIG_1_1 {
+            0
+        } else {
+            config.DriverPoolTag
+        };
         let driver = Driver {
             module: Rc::clone(&module),
             device_add: config.EvtDriverDeviceAdd,
             unload: config.EvtDriverUnload,
-            pool_tag: if tag == 0 { tag_of_service(module.service()) } else { tag },
+            pool_tag: if tag == 0 {
+                tag_of_service(module.service())
+            } else {
+                tag
+            },
         };
-        let object = Rc::new(Object::new(Kind::Driver(driver), module.number, self.origin()));
+        let object = Rc::new(Object::new(
+            Kind::Driver(driver),
+            module.number,
+            self.origin(),
+        ));
         object.no_delete.set(true);
         object.passive_dispose.set(true);
-        object.level.set(attributes.level.unwrap_or(Level::Dispatch));
+        object
+            .level
+            .set(attributes.level.unwrap_or(Level::Dispatch));
         object.scope.set(attributes.scope.unwrap_or(Scope::None));
         self.framework.objects.insert(&object);
         if let Some(context) = context {
@@ -220,11 +255,18 @@ impl System {
     }
 
     /// `WdfWdmDriverGetWdfDriverHandle`.
-    pub(crate) fn wdf_wdm_driver_get_wdf_driver_handle(&self, driver_object: PDRIVER_OBJECT) -> WDFDRIVER {
+    pub(crate) fn wdf_wdm_driver_get_wdf_driver_handle(
+        &self,
+        driver_object: PDRIVER_OBJECT,
+    ) -> WDFDRIVER {
         self.require(driver_object, "DriverObject");
         let modules = self.framework.modules.borrow();
-        let module = modules.iter().find(|module| module.driver_object() == driver_object);
-        module.and_then(|module| module.driver()).map_or(ptr::null_mut(), |driver| driver.handle())
+        let module = modules
+            .iter()
+            .find(|module| module.driver_object() == driver_object);
+        module
+            .and_then(|module| module.driver())
+            .map_or(ptr::null_mut(), |driver| driver.handle())
     }
 
     /// `WdfDriverIsVersionAvailable`.

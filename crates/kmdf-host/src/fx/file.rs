@@ -20,7 +20,10 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn new(address: usize) -> Self {
-        Self { address, name: Box::new(kmdf_sys::_UNICODE_STRING::default()) }
+        Self {
+            address,
+            name: Box::new(kmdf_sys::_UNICODE_STRING::default()),
+        }
     }
 }
 
@@ -28,13 +31,18 @@ impl System {
     /// The framework's object for a file, if the device keeps such objects.
     pub(crate) fn file_of(device: &Device, address: usize) -> Option<Obj<File>> {
         let files = device.files.borrow();
-        files.iter().filter_map(Obj::<File>::new).find(|file| file.address == address)
+        files
+            .iter()
+            .filter_map(Obj::<File>::new)
+            .find(|file| file.address == address)
     }
 
     /// Makes the framework's object for a file that is being opened.
     pub(crate) fn create_file(&self, device: &Obj<Device>, address: usize) -> Option<Rc<Object>> {
         let attributes = device.file_attributes.clone();
-        let object = self.create_object(Kind::File(File::new(address)), device.rc(), &attributes).ok()?;
+        let object = self
+            .create_object(Kind::File(File::new(address)), device.rc(), &attributes)
+            .ok()?;
         object.no_delete.set(true);
         device.files.borrow_mut().push(Rc::clone(&object));
         Some(object)
@@ -43,7 +51,10 @@ impl System {
     /// Ends the framework's object for a file.
     pub(crate) fn delete_file(&self, device: &Obj<Device>, address: usize) {
         if let Some(file) = Self::file_of(device, address) {
-            device.files.borrow_mut().retain(|known| !Rc::ptr_eq(known, file.rc()));
+            device
+                .files
+                .borrow_mut()
+                .retain(|known| !Rc::ptr_eq(known, file.rc()));
             self.delete_object(file.rc());
         }
     }
@@ -61,7 +72,11 @@ impl System {
     }
 
     /// `WdfDeviceGetFileObject`.
-    pub(crate) fn wdf_device_get_file_object(&self, device: WDFDEVICE, file: PFILE_OBJECT) -> WDFFILEOBJECT {
+    pub(crate) fn wdf_device_get_file_object(
+        &self,
+        device: WDFDEVICE,
+        file: PFILE_OBJECT,
+    ) -> WDFFILEOBJECT {
         let device: Obj<Device> = self.object(device);
         Self::file_of(&device, file.addr()).map_or(ptr::null_mut(), |file| file.handle())
     }
@@ -69,7 +84,8 @@ impl System {
     /// `WdfFileObjectGetDevice`.
     pub(crate) fn wdf_file_object_get_device(&self, file: WDFFILEOBJECT) -> WDFDEVICE {
         let file: Obj<File> = self.object(file);
-        self.device_of(file.rc()).map_or(ptr::null_mut(), |device| device.handle())
+        self.device_of(file.rc())
+            .map_or(ptr::null_mut(), |device| device.handle())
     }
 
     /// `WdfFileObjectGetFileName`.

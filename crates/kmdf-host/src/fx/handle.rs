@@ -70,7 +70,11 @@ impl System {
 
     /// As [`System::object`] for a handle that may be NULL.
     pub(crate) fn object_or_null<T: Class, H>(&self, handle: *mut H) -> Option<Obj<T>> {
-        if handle.is_null() { None } else { Some(self.object(handle)) }
+        if handle.is_null() {
+            None
+        } else {
+            Some(self.object(handle))
+        }
     }
 
     /// The object of a handle of any type.
@@ -87,7 +91,10 @@ impl System {
             code::INVALID_HANDLE,
             handle as u64,
             u64::from(required),
-            format!("{} was given the handle of a {is} where a {name} is required", self.ddi()),
+            format!(
+                "{} was given the handle of a {is} where a {name} is required",
+                self.ddi()
+            ),
         )
     }
 
@@ -96,10 +103,19 @@ impl System {
         let ddi = self.ddi();
         let explanation = match why {
             _ if handle == 0 => format!("{ddi} was given a NULL handle where a {name} is required"),
-            NotFound::Stale => format!("{ddi}: the {name} was used after delete: the object no longer exists"),
-            NotFound::Garbage => format!("{ddi} was given {handle:#x}, which is no handle, where a {name} is required"),
+            NotFound::Stale => {
+                format!("{ddi}: the {name} was used after delete: the object no longer exists")
+            }
+            NotFound::Garbage => format!(
+                "{ddi} was given {handle:#x}, which is no handle, where a {name} is required"
+            ),
         };
-        self.bugcheck(code::INVALID_HANDLE, handle as u64, u64::from(required), explanation)
+        self.bugcheck(
+            code::INVALID_HANDLE,
+            handle as u64,
+            u64::from(required),
+            explanation,
+        )
     }
 
     /// The framework's `FxPointerNotNull`.

@@ -22,7 +22,8 @@ impl System {
         if left > 0 || object.life.get() == Life::Destroyed {
             return;
         }
-        let never_deleted = object.is_live() && (object.parent().is_some() || !object.children.borrow().is_empty());
+        let never_deleted =
+            object.is_live() && (object.parent().is_some() || !object.children.borrow().is_empty());
         self.finish_object(object);
         if never_deleted {
             self.bugcheck(
@@ -57,7 +58,10 @@ impl System {
         if object.no_delete.get() {
             self.violation(
                 ViolationKind::Delete,
-                format!("WdfObjectDelete of a {}, which only the framework may delete", object.class_name()),
+                format!(
+                    "WdfObjectDelete of a {}, which only the framework may delete",
+                    object.class_name()
+                ),
             );
             self.debug_break("WdfObjectDelete of an object that only the framework may delete");
             return;
@@ -140,7 +144,7 @@ impl System {
         &self,
         object: &Rc<Object>,
         callback: &'static str,
-        function: unsafe extern "C" fn(Object: WDFOBJECT),
+        function: unsafe extern "C" fn(WDFOBJECT),
     ) {
         self.callback(object.driver.get(), callback, object.handle.get(), || {
             // SAFETY: the driver registered this function for this object; object and contexts exist during the call.
@@ -151,7 +155,8 @@ impl System {
     /// What the object's kind does in the dispose phase.
     fn dispose_special(&self, object: &Rc<Object>) {
         match &object.kind {
-            Kind::Target(_) => self.dispose_target(object),
+            Kind::Target(_) | Kind::UsbDevice(_) => self.dispose_target(object),
+            Kind::UsbPipe(_) => self.dispose_usb_pipe(object),
             Kind::Queue(_) => self.dispose_queue(object),
             Kind::Request(_) => self.dispose_request(object),
             Kind::Timer(timer) => self.dispose_timer(timer),

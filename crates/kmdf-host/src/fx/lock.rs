@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    NTSTATUS, PLONGLONG, PWDF_OBJECT_ATTRIBUTES, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, STATUS_TIMEOUT,
-    WDFOBJECT, WDFSPINLOCK, WDFWAITLOCK,
+    NTSTATUS, PLONGLONG, PWDF_OBJECT_ATTRIBUTES, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS,
+    STATUS_TIMEOUT, WDFOBJECT, WDFSPINLOCK, WDFWAITLOCK,
 };
 
 use super::attributes::{Attributes, Rules};
@@ -32,7 +32,10 @@ impl Exclusion {
     }
 
     fn is_owned_by(&self, thread: &Rc<Thread>) -> bool {
-        self.owner.borrow().as_ref().is_some_and(|owner| Rc::ptr_eq(owner, thread))
+        self.owner
+            .borrow()
+            .as_ref()
+            .is_some_and(|owner| Rc::ptr_eq(owner, thread))
     }
 
     /// Takes it, waiting if it must. A spin lock's waiter spins on another processor, so it may wait at any IRQL.
@@ -45,7 +48,9 @@ impl Exclusion {
             self.waiters.borrow_mut().push_back(Rc::clone(&thread));
             let wake = system.wait_for_lock(WaitReason::Lock(name), spin, deadline);
             if wake == Wake::Timeout {
-                self.waiters.borrow_mut().retain(|waiter| !Rc::ptr_eq(waiter, &thread));
+                self.waiters
+                    .borrow_mut()
+                    .retain(|waiter| !Rc::ptr_eq(waiter, &thread));
             }
         }
         *self.owner.borrow_mut() = Some(thread);
@@ -71,7 +76,12 @@ pub(crate) struct CallbackLock {
 
 impl CallbackLock {
     pub(crate) fn new(level: Level, name: usize) -> Self {
-        Self { exclusion: Exclusion::default(), passive: level == Level::Passive, irql: Cell::new(0), name }
+        Self {
+            exclusion: Exclusion::default(),
+            passive: level == Level::Passive,
+            irql: Cell::new(0),
+            name,
+        }
     }
 
     pub(crate) fn is_owner(&self, system: &System) -> bool {
@@ -131,14 +141,19 @@ impl System {
 
     #[cold]
     fn not_locked(&self, lock: usize) -> ! {
-        let explanation = format!("{} releases a lock that the calling thread does not hold", self.ddi());
+        let explanation = format!(
+            "{} releases a lock that the calling thread does not hold",
+            self.ddi()
+        );
         self.bugcheck(code::INVALID_LOCK_OPERATION, lock as u64, 1, explanation)
     }
 
     /// Gives an object its level, scope and the lock that goes with them.
     pub(crate) fn assign_lock(&self, object: &Rc<Object>, attributes: &Attributes) {
         let parent = object.parent();
-        let inherited = parent.as_ref().map_or((Level::Dispatch, Scope::None), |p| (p.level.get(), p.scope.get()));
+        let inherited = parent.as_ref().map_or((Level::Dispatch, Scope::None), |p| {
+            (p.level.get(), p.scope.get())
+        });
         let level = attributes.level.unwrap_or(inherited.0);
         let scope = attributes.scope.unwrap_or(inherited.1);
         object.level.set(level);
@@ -162,7 +177,11 @@ impl System {
 
     /// The lock that is held around callbacks of a queue, if its scope asks for one.
     pub(crate) fn callback_lock(object: &Object) -> Option<Rc<CallbackLock>> {
-        if object.scope.get() == Scope::None { None } else { object.lock.borrow().clone() }
+        if object.scope.get() == Scope::None {
+            None
+        } else {
+            object.lock.borrow().clone()
+        }
     }
 
     /// `WdfObjectAcquireLock`.
@@ -198,7 +217,12 @@ impl System {
         }
     }
 
-    fn create_simple<H>(&self, attributes: PWDF_OBJECT_ATTRIBUTES, out: *mut *mut H, kind: Kind) -> NTSTATUS {
+    fn create_simple<H>(
+        &self,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        out: *mut *mut H,
+        kind: Kind,
+    ) -> NTSTATUS {
         self.require(out, "the address for the handle");
         self.put(out, ptr::null_mut());
         let attributes = match self.attributes(attributes, Rules::CHILD) {
@@ -216,7 +240,11 @@ impl System {
     }
 
     /// `WdfSpinLockCreate`.
-    pub(crate) fn wdf_spin_lock_create(&self, attributes: PWDF_OBJECT_ATTRIBUTES, out: *mut WDFSPINLOCK) -> NTSTATUS {
+    pub(crate) fn wdf_spin_lock_create(
+        &self,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        out: *mut WDFSPINLOCK,
+    ) -> NTSTATUS {
         self.create_simple(attributes, out, Kind::SpinLock(SpinLock::default()))
     }
 
@@ -228,7 +256,8 @@ impl System {
         }
         let irql = self.irql();
         self.set_irql(irql.max(DISPATCH_LEVEL));
-        lock.exclusion.acquire(self, lock.rc().handle.get(), true, None);
+        lock.exclusion
+            .acquire(self, lock.rc().handle.get(), true, None);
         lock.irql.set(irql);
     }
 
@@ -243,7 +272,11 @@ impl System {
     }
 
     /// `WdfWaitLockCreate`.
-    pub(crate) fn wdf_wait_lock_create(&self, attributes: PWDF_OBJECT_ATTRIBUTES, out: *mut WDFWAITLOCK) -> NTSTATUS {
+    pub(crate) fn wdf_wait_lock_create(
+        &self,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        out: *mut WDFWAITLOCK,
+    ) -> NTSTATUS {
         self.create_simple(attributes, out, Kind::WaitLock(WaitLock::default()))
     }
 
@@ -254,8 +287,17 @@ impl System {
         if timeout != Some(0) && !self.irql_at_most(PASSIVE_LEVEL) {
             return STATUS_INVALID_DEVICE_REQUEST;
         }
-        let deadline = timeout.map(|timeout| if timeout == 0 { self.now() } else { due(self.now(), timeout) });
-        match lock.exclusion.acquire(self, lock.rc().handle.get(), false, deadline) {
+        let deadline = timeout.map(|timeout| {
+            if timeout == 0 {
+                self.now()
+            } else {
+                due(self.now(), timeout)
+            }
+        });
+        match lock
+            .exclusion
+            .acquire(self, lock.rc().handle.get(), false, deadline)
+        {
             Wake::Signaled => STATUS_SUCCESS,
             Wake::Timeout => STATUS_TIMEOUT,
         }
@@ -267,7 +309,10 @@ impl System {
         if !lock.exclusion.is_owned_by(&self.running_thread()) {
             self.violation(
                 ViolationKind::Lock,
-                format!("a {} was released by a thread that does not hold it", WaitLock::NAME),
+                format!(
+                    "a {} was released by a thread that does not hold it",
+                    WaitLock::NAME
+                ),
             );
         }
         lock.exclusion.release(self);

@@ -5,9 +5,10 @@ use core::ffi::c_void;
 use core::ptr;
 
 use kmdf_sys::{
-    _POOL_TYPE as pool_type, NTSTATUS, PMDL, POOL_TYPE, PVOID, PWDF_OBJECT_ATTRIBUTES, STATUS_ACCESS_VIOLATION,
-    STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_BUFFER_SIZE,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WDFMEMORY,
+    _POOL_TYPE as pool_type, NTSTATUS, PMDL, POOL_TYPE, PVOID, PWDF_OBJECT_ATTRIBUTES,
+    STATUS_ACCESS_VIOLATION, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS, ULONG, WDFMEMORY,
 };
 
 use super::attributes::Rules;
@@ -35,12 +36,30 @@ pub(crate) struct Memory {
     bytes: Bytes,
     mdl: Cell<PMDL>,
     read_only: bool,
+    tag: u32,
 }
 
 impl Memory {
     /// Locked user memory, described by `mdl`.
-    pub(crate) const fn locked(buffer: *mut c_void, size: usize, mdl: PMDL, read_only: bool) -> Self {
-        Self { buffer: Cell::new(buffer), size: Cell::new(size), bytes: Bytes::Locked, mdl: Cell::new(mdl), read_only }
+    pub(crate) const fn locked(
+        buffer: *mut c_void,
+        size: usize,
+        mdl: PMDL,
+        read_only: bool,
+    ) -> Self {
+        Self {
+            buffer: Cell::new(buffer),
+            size: Cell::new(size),
+            bytes: Bytes::Locked,
+            mdl: Cell::new(mdl),
+            read_only,
+            tag: 0,
+        }
+    }
+
+    /// Size and pool tag, for reports.
+    pub(crate) const fn size_and_tag(&self) -> (usize, u32) {
+        (self.size.get(), self.tag)
     }
 
     /// Gives the bytes back, when the object goes.
@@ -112,14 +131,18 @@ impl MemoryRef {
     pub(crate) fn add_reference(&self, system: &System) {
         match self {
             Self::Object(memory) => system.add_reference(memory.rc()),
-            Self::Request(request, _) => request.irp_references.set(request.irp_references.get() + 1),
+            Self::Request(request, _) => {
+                request.irp_references.set(request.irp_references.get() + 1)
+            }
         }
     }
 
     pub(crate) fn release(&self, system: &System) {
         match self {
             Self::Object(memory) => system.release(memory.rc()),
-            Self::Request(request, _) => request.irp_references.set(request.irp_references.get() - 1),
+            Self::Request(request, _) => {
+                request.irp_references.set(request.irp_references.get() - 1)
+            }
         }
     }
 }
@@ -139,7 +162,9 @@ impl System {
         match self.framework.objects.get(handle.addr()) {
             Ok(object) => match Obj::new(&object) {
                 Some(request) => request,
-                None => self.bad_handle(handle.addr(), Memory::TYPE, Memory::NAME, NotFound::Garbage),
+                None => {
+                    self.bad_handle(handle.addr(), Memory::TYPE, Memory::NAME, NotFound::Garbage)
+                }
             },
             Err(why) => self.bad_handle(handle.addr(), Memory::TYPE, Memory::NAME, why),
         }
@@ -147,7 +172,11 @@ impl System {
 
     pub(crate) fn memory(&self, handle: WDFMEMORY) -> MemoryRef {
         if handle.addr() & OFFSET_HANDLE != 0 {
-            let part = if handle.addr() & OUTPUT_MEMORY == 0 { Part::System } else { Part::Output };
+            let part = if handle.addr() & OUTPUT_MEMORY == 0 {
+                Part::System
+            } else {
+                Part::Output
+            };
             MemoryRef::Request(self.request_of_memory(handle), part)
         } else {
             MemoryRef::Object(self.object(handle))
@@ -155,7 +184,21 @@ impl System {
     }
 
     pub(crate) fn memory_or_null(&self, handle: WDFMEMORY) -> Option<MemoryRef> {
-        if handle.is_null() { None } else { Some(self.memory(handle)) }
+        if handle.is_null() {
+            None
+        } else {
+            Some(self.memory(handle))
+        }
+    }
+
+    fn tag_or_default(&self, tag: u32) -> u32 {
+        if tag != 0 {
+            return tag;
+        }
+        let driver = self
+            .module(self.scheduler.context.driver.get())
+            .and_then(|module| module.driver());
+        driver.map_or(0, |driver| driver.pool_tag)
     }
 
     /// `WdfMemoryCreate`.
@@ -163,7 +206,7 @@ impl System {
         &self,
         attributes: PWDF_OBJECT_ATTRIBUTES,
         pool: POOL_TYPE,
-        _tag: ULONG,
+        tag: ULONG,
         size: usize,
         out: *mut WDFMEMORY,
         buffer: *mut PVOID,
@@ -195,6 +238,7 @@ impl System {
             bytes: Bytes::Framework,
             mdl: Cell::new(ptr::null_mut()),
             read_only: false,
+            tag: self.tag_or_default(tag),
         };
         let parent = attributes.parent_or_driver(self);
         match self.create_object(Kind::Memory(memory), &parent, &attributes) {
@@ -236,6 +280,7 @@ impl System {
             bytes: Bytes::Driver,
             mdl: Cell::new(ptr::null_mut()),
             read_only: false,
+            tag: 0,
         };
         let parent = attributes.parent_or_driver(self);
         match self.create_object(Kind::Memory(memory), &parent, &attributes) {
@@ -248,7 +293,12 @@ impl System {
     }
 
     /// `WdfMemoryAssignBuffer`.
-    pub(crate) fn wdf_memory_assign_buffer(&self, memory: WDFMEMORY, buffer: PVOID, size: usize) -> NTSTATUS {
+    pub(crate) fn wdf_memory_assign_buffer(
+        &self,
+        memory: WDFMEMORY,
+        buffer: PVOID,
+        size: usize,
+    ) -> NTSTATUS {
         let memory: Obj<Memory> = self.object(memory);
         if memory.bytes != Bytes::Driver {
             self.bugcheck(

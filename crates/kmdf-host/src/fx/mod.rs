@@ -32,6 +32,8 @@ use handle::ObjectTable;
 use object::Object;
 use registry::Registry;
 
+use crate::usb::UsbState;
+
 /// What the framework keeps for all drivers of a system.
 pub(crate) struct Framework {
     pub(crate) objects: ObjectTable,
@@ -40,6 +42,7 @@ pub(crate) struct Framework {
     pub(crate) device_inits: DeviceInitTable,
     /// Requests of synchronous sends without a `WDFREQUEST`, used again.
     pub(crate) internal_requests: RefCell<Vec<Rc<Object>>>,
+    pub(crate) usb: UsbState,
 }
 
 impl Framework {
@@ -50,6 +53,7 @@ impl Framework {
             registry: Registry::new(),
             device_inits: DeviceInitTable::new(),
             internal_requests: RefCell::new(Vec::new()),
+            usb: UsbState::new(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! What all framework objects have in common, and the WdfObject DDIs.
 
 use core::cell::{Cell, RefCell};
-use core::ffi::c_void;
 use core::ptr;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
@@ -164,6 +163,12 @@ impl Object {
         if let Kind::Queue(queue) = &self.kind {
             queue.unlink();
         }
+        match &self.kind {
+            Kind::UsbDevice(device) => device.unlink(),
+            Kind::UsbInterface(interface) => interface.unlink(),
+            Kind::UsbPipe(pipe) => pipe.unlink(),
+            _ => {}
+        }
         if let Kind::Device(device) = &self.kind {
             device.unlink();
         }
@@ -172,7 +177,10 @@ impl Object {
 
 impl System {
     pub(crate) fn origin(&self) -> Origin {
-        Origin { ddi: self.ddi(), time: self.now() }
+        Origin {
+            ddi: self.ddi(),
+            time: self.now(),
+        }
     }
 
     /// Makes an object below `parent`, as a DDI does: allocation, context, commit.
@@ -185,14 +193,15 @@ impl System {
         if self.faults.fails(Allocation::Object) {
             return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
-        let contexts = Context::for_attributes(attributes).map_err(|()| STATUS_INSUFFICIENT_RESOURCES)?;
+        let contexts =
+            Context::for_attributes(attributes).map_err(|()| STATUS_INSUFFICIENT_RESOURCES)?;
         if !parent.is_live() {
             return Err(STATUS_DELETE_PENDING);
         }
         let object = Rc::new(Object::new(kind, parent.driver.get(), self.origin()));
         object.level.set(parent.level.get());
         self.framework.objects.insert(&object);
-        for context in contexts {
+        if let Some(context) = contexts {
             context.belongs_to(object.handle.get());
             object.contexts.borrow_mut().push(context);
         }
@@ -201,7 +210,11 @@ impl System {
     }
 
     /// `WdfObjectCreate`.
-    pub(crate) fn wdf_object_create(&self, attributes: PWDF_OBJECT_ATTRIBUTES, out: *mut WDFOBJECT) -> NTSTATUS {
+    pub(crate) fn wdf_object_create(
+        &self,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        out: *mut WDFOBJECT,
+    ) -> NTSTATUS {
         self.require(out, "Object");
         self.put(out, ptr::null_mut());
         let attributes = match self.attributes(attributes, Rules::GENERAL) {
@@ -220,7 +233,13 @@ impl System {
     }
 
     /// `WdfObjectReferenceActual`.
-    pub(crate) fn wdf_object_reference(&self, handle: WDFOBJECT, _tag: PVOID, _line: LONG, _file: PCCH) {
+    pub(crate) fn wdf_object_reference(
+        &self,
+        handle: WDFOBJECT,
+        _tag: PVOID,
+        _line: LONG,
+        _file: PCCH,
+    ) {
         self.require(handle, "Handle");
         if handle.addr() & OFFSET_HANDLE != 0 {
             let request: Obj<Request> = self.request_of_memory(handle);
@@ -228,12 +247,20 @@ impl System {
             return;
         }
         let object = self.any_object(handle);
-        object.driver_references.set(object.driver_references.get() + 1);
+        object
+            .driver_references
+            .set(object.driver_references.get() + 1);
         self.add_reference(&object);
     }
 
     /// `WdfObjectDereferenceActual`.
-    pub(crate) fn wdf_object_dereference(&self, handle: WDFOBJECT, _tag: PVOID, _line: LONG, _file: PCCH) {
+    pub(crate) fn wdf_object_dereference(
+        &self,
+        handle: WDFOBJECT,
+        _tag: PVOID,
+        _line: LONG,
+        _file: PCCH,
+    ) {
         self.require(handle, "Handle");
         if handle.addr() & OFFSET_HANDLE != 0 {
             let request: Obj<Request> = self.request_of_memory(handle);
@@ -241,7 +268,9 @@ impl System {
             return;
         }
         let object = self.any_object(handle);
-        object.driver_references.set(object.driver_references.get() - 1);
+        object
+            .driver_references
+            .set(object.driver_references.get() - 1);
         self.release(&object);
     }
 
@@ -278,6 +307,3 @@ impl System {
         unsafe { input.read() }
     }
 }
-
-/// A context pointer or other driver value that the model only hands back.
-pub(crate) type Opaque = *mut c_void;

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_POWER_DEVICE_STATE as power_state, NT_SUCCESS, NTSTATUS, PWDF_DEVICE_PNP_CAPABILITIES, STATUS_SUCCESS,
-    WDF_DEVICE_FAILED_ACTION, WDF_POWER_DEVICE_STATE, WDFDEVICE,
+    _WDF_POWER_DEVICE_STATE as power_state, NT_SUCCESS, NTSTATUS, PWDF_DEVICE_PNP_CAPABILITIES,
+    STATUS_SUCCESS, WDF_DEVICE_FAILED_ACTION, WDF_POWER_DEVICE_STATE, WDFDEVICE,
 };
 
 use super::class::Obj;
@@ -73,9 +73,19 @@ impl System {
         if !NT_SUCCESS(status) {
             return false;
         }
-        let status: NTSTATUS = call_device!(self, device, EvtDeviceD0EntryPostInterruptsEnabled, previous);
+        let status: NTSTATUS = call_device!(
+            self,
+            device,
+            EvtDeviceD0EntryPostInterruptsEnabled,
+            previous
+        );
         if !NT_SUCCESS(status) {
-            let _: NTSTATUS = call_device!(self, device, EvtDeviceD0Exit, power_state::WdfPowerDeviceD3Final);
+            let _: NTSTATUS = call_device!(
+                self,
+                device,
+                EvtDeviceD0Exit,
+                power_state::WdfPowerDeviceD3Final
+            );
             return false;
         }
         // From here on a default queue can no longer be added.
@@ -107,7 +117,8 @@ impl System {
     }
 
     fn exit_d0(&self, device: &Obj<Device>, target: WDF_POWER_DEVICE_STATE) -> bool {
-        let first: NTSTATUS = call_device!(self, device, EvtDeviceD0ExitPreInterruptsDisabled, target);
+        let first: NTSTATUS =
+            call_device!(self, device, EvtDeviceD0ExitPreInterruptsDisabled, target);
         let second: NTSTATUS = call_device!(self, device, EvtDeviceD0Exit, target);
         NT_SUCCESS(first) && NT_SUCCESS(second)
     }
@@ -249,12 +260,20 @@ impl System {
     }
 
     /// `WdfDeviceSetFailed`.
-    pub(crate) fn wdf_device_set_failed(&self, device: WDFDEVICE, _action: WDF_DEVICE_FAILED_ACTION) {
+    pub(crate) fn wdf_device_set_failed(
+        &self,
+        device: WDFDEVICE,
+        _action: WDF_DEVICE_FAILED_ACTION,
+    ) {
         let _: Obj<Device> = self.object(device);
     }
 
     /// `WdfDeviceSetPnpCapabilities`.
-    pub(crate) fn wdf_device_set_pnp_capabilities(&self, device: WDFDEVICE, capabilities: PWDF_DEVICE_PNP_CAPABILITIES) {
+    pub(crate) fn wdf_device_set_pnp_capabilities(
+        &self,
+        device: WDFDEVICE,
+        capabilities: PWDF_DEVICE_PNP_CAPABILITIES,
+    ) {
         let _: Obj<Device> = self.object(device);
         self.require(capabilities, "PnpCapabilities");
     }

@@ -5,8 +5,9 @@ use core::ptr;
 use std::collections::BTreeMap;
 
 use kmdf_sys::{
-    ACCESS_MASK, NTSTATUS, PCUNICODE_STRING, PULONG, PWDF_OBJECT_ATTRIBUTES, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, ULONG, WDFDRIVER, WDFKEY,
+    ACCESS_MASK, NTSTATUS, PCUNICODE_STRING, PULONG, PWDF_OBJECT_ATTRIBUTES,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_SUCCESS, ULONG, WDFDRIVER, WDFKEY,
 };
 
 use super::attributes::Rules;
@@ -21,15 +22,22 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) const fn new() -> Self {
-        Self { values: RefCell::new(BTreeMap::new()) }
+        Self {
+            values: RefCell::new(BTreeMap::new()),
+        }
     }
 
     pub(crate) fn set(&self, path: &str, name: &str, value: u32) {
-        self.values.borrow_mut().insert((path.to_lowercase(), name.to_lowercase()), value);
+        self.values
+            .borrow_mut()
+            .insert((path.to_lowercase(), name.to_lowercase()), value);
     }
 
     fn get(&self, path: &str, name: &str) -> Option<u32> {
-        self.values.borrow().get(&(path.to_lowercase(), name.to_lowercase())).copied()
+        self.values
+            .borrow()
+            .get(&(path.to_lowercase(), name.to_lowercase()))
+            .copied()
     }
 }
 
@@ -67,8 +75,13 @@ impl System {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
-        let key = Key { path: parameters_path(driver.module.service()) };
-        let parent = attributes.parent.clone().unwrap_or_else(|| driver.rc().clone());
+        let key = Key {
+            path: parameters_path(driver.module.service()),
+        };
+        let parent = attributes
+            .parent
+            .clone()
+            .unwrap_or_else(|| driver.rc().clone());
         match self.create_object(Kind::Key(key), &parent, &attributes) {
             Ok(object) => {
                 object.passive_dispose.set(true);
@@ -80,7 +93,12 @@ impl System {
     }
 
     /// `WdfRegistryQueryULong`.
-    pub(crate) fn wdf_registry_query_ulong(&self, key: WDFKEY, name: PCUNICODE_STRING, value: PULONG) -> NTSTATUS {
+    pub(crate) fn wdf_registry_query_ulong(
+        &self,
+        key: WDFKEY,
+        name: PCUNICODE_STRING,
+        value: PULONG,
+    ) -> NTSTATUS {
         let key: Obj<Key> = self.object(key);
         self.require(name, "ValueName");
         self.require(value, "Value");
@@ -100,7 +118,12 @@ impl System {
     }
 
     /// `WdfRegistryAssignULong`.
-    pub(crate) fn wdf_registry_assign_ulong(&self, key: WDFKEY, name: PCUNICODE_STRING, value: ULONG) -> NTSTATUS {
+    pub(crate) fn wdf_registry_assign_ulong(
+        &self,
+        key: WDFKEY,
+        name: PCUNICODE_STRING,
+        value: ULONG,
+    ) -> NTSTATUS {
         let key: Obj<Key> = self.object(key);
         self.require(name, "ValueName");
         if !self.irql_at_most(PASSIVE_LEVEL) {

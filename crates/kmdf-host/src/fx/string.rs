@@ -18,7 +18,9 @@ pub(crate) struct Text {
 
 impl Text {
     fn new(units: &[u16]) -> Self {
-        Self { units: units.into() }
+        Self {
+            units: units.into(),
+        }
     }
 
     pub(crate) fn as_unicode(&self) -> _UNICODE_STRING {
@@ -63,7 +65,8 @@ impl System {
     }
 
     pub(crate) fn text(&self, string: PCUNICODE_STRING) -> Option<String> {
-        self.units(string).map(|units| String::from_utf16_lossy(&units))
+        self.units(string)
+            .map(|units| String::from_utf16_lossy(&units))
     }
 
     /// `WdfStringCreate`.
@@ -79,7 +82,11 @@ impl System {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
-        let units = if string.is_null() { Some(Vec::new()) } else { self.units(string) };
+        let units = if string.is_null() {
+            Some(Vec::new())
+        } else {
+            self.units(string)
+        };
         let Some(units) = units else {
             return STATUS_INVALID_PARAMETER;
         };

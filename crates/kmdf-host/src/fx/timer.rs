@@ -5,9 +5,9 @@ use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_TIMER_CONFIG, BOOLEAN, LONGLONG, NTSTATUS, PFN_WDF_TIMER, PWDF_OBJECT_ATTRIBUTES, PWDF_TIMER_CONFIG,
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
-    STATUS_SUCCESS, WDFOBJECT, WDFTIMER,
+    _WDF_TIMER_CONFIG, BOOLEAN, LONGLONG, NTSTATUS, PFN_WDF_TIMER, PWDF_OBJECT_ATTRIBUTES,
+    PWDF_TIMER_CONFIG, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS, WDFOBJECT, WDFTIMER,
 };
 
 use kmdf_sys::missing::STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL;
@@ -52,7 +52,9 @@ impl System {
         self.require(out, "Timer");
         self.put(out, ptr::null_mut());
         let config = self.get(config);
-        if ![size_of::<_WDF_TIMER_CONFIG>(), CONFIG_1_11, CONFIG_1_7].contains(&(config.Size as usize)) {
+        if ![size_of::<_WDF_TIMER_CONFIG>(), CONFIG_1_11, CONFIG_1_7]
+            .contains(&(config.Size as usize))
+        {
             return STATUS_INFO_LENGTH_MISMATCH;
         }
         let high_resolution = config.UseHighResolutionTimer != 0;
@@ -113,7 +115,9 @@ impl System {
                 system.timer_fired(&fired);
             }
         });
-        timer.armed.set(Some(self.clock.arm(at, Due::Call("timer dpc", call))));
+        timer
+            .armed
+            .set(Some(self.clock.arm(at, Due::Call("timer dpc", call))));
     }
 
     fn disarm_timer(&self, timer: &Timer) -> bool {
@@ -124,7 +128,10 @@ impl System {
     /// The timer's DPC.
     fn timer_fired(&self, timer: &Obj<Timer>) {
         if timer.period > 0 {
-            self.arm_timer(timer, self.now() + Ticks::from_millis(u64::from(timer.period)));
+            self.arm_timer(
+                timer,
+                self.now() + Ticks::from_millis(u64::from(timer.period)),
+            );
         }
         if timer.passive {
             timer.queued.set(true);
@@ -146,10 +153,15 @@ impl System {
         self.add_reference(timer.rc());
         timer.runs.begin(self);
         self.serialized(timer.lock.as_ref(), || {
-            self.callback(timer.rc().driver.get(), "EvtTimerFunc", timer.rc().handle.get(), || {
-                // SAFETY: the driver registered this function for the timer, which exists.
-                unsafe { callback(timer.handle()) }
-            });
+            self.callback(
+                timer.rc().driver.get(),
+                "EvtTimerFunc",
+                timer.rc().handle.get(),
+                || {
+                    // SAFETY: the driver registered this function for the timer, which exists.
+                    unsafe { callback(timer.handle()) }
+                },
+            );
         });
         timer.runs.end(self);
         self.release(timer.rc());
@@ -178,6 +190,9 @@ impl System {
     /// `WdfTimerGetParentObject`.
     pub(crate) fn wdf_timer_get_parent_object(&self, timer: WDFTIMER) -> WDFOBJECT {
         let timer: Obj<Timer> = self.object(timer);
-        timer.rc().parent().map_or(ptr::null_mut(), |parent| parent.handle())
+        timer
+            .rc()
+            .parent()
+            .map_or(ptr::null_mut(), |parent| parent.handle())
     }
 }

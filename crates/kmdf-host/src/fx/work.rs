@@ -5,9 +5,10 @@ use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_DPC_CONFIG, _WDF_WORKITEM_CONFIG, BOOLEAN, NTSTATUS, PFN_WDF_DPC, PFN_WDF_WORKITEM, PWDF_DPC_CONFIG,
-    PWDF_OBJECT_ATTRIBUTES, PWDF_WORKITEM_CONFIG, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDFDPC, WDFOBJECT, WDFWORKITEM,
+    _WDF_DPC_CONFIG, _WDF_WORKITEM_CONFIG, BOOLEAN, NTSTATUS, PFN_WDF_DPC, PFN_WDF_WORKITEM,
+    PWDF_DPC_CONFIG, PWDF_OBJECT_ATTRIBUTES, PWDF_WORKITEM_CONFIG, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDFDPC, WDFOBJECT,
+    WDFWORKITEM,
 };
 
 use kmdf_sys::missing::STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL;
@@ -34,7 +35,9 @@ impl Runs {
 
     pub(crate) fn end(&self, system: &System) {
         let own = system.running_thread();
-        self.running.borrow_mut().retain(|thread| !Rc::ptr_eq(thread, &own));
+        self.running
+            .borrow_mut()
+            .retain(|thread| !Rc::ptr_eq(thread, &own));
         let waiters = core::mem::take(&mut *self.waiters.borrow_mut());
         for waiter in waiters {
             system.wake(&waiter, Wake::Signaled);
@@ -45,8 +48,16 @@ impl Runs {
     pub(crate) fn wait(&self, system: &System, name: usize, also: impl Fn() -> bool) {
         let own = system.running_thread();
         loop {
-            let busy = self.running.borrow().iter().any(|thread| !Rc::ptr_eq(thread, &own));
-            let inside = self.running.borrow().iter().any(|thread| Rc::ptr_eq(thread, &own));
+            let busy = self
+                .running
+                .borrow()
+                .iter()
+                .any(|thread| !Rc::ptr_eq(thread, &own));
+            let inside = self
+                .running
+                .borrow()
+                .iter()
+                .any(|thread| Rc::ptr_eq(thread, &own));
             if !busy && (inside || !also()) {
                 return;
             }
@@ -74,8 +85,16 @@ pub(crate) struct Dpc {
 
 impl System {
     /// The lock of automatic serialization with the callbacks of `parent`.
-    pub(crate) fn serialization(&self, wanted: BOOLEAN, parent: &Object) -> Option<Rc<CallbackLock>> {
-        if wanted == 0 { None } else { Self::callback_lock(parent) }
+    pub(crate) fn serialization(
+        &self,
+        wanted: BOOLEAN,
+        parent: &Object,
+    ) -> Option<Rc<CallbackLock>> {
+        if wanted == 0 {
+            None
+        } else {
+            Self::callback_lock(parent)
+        }
     }
 
     /// Runs a callback under a lock that it may have.
@@ -119,7 +138,12 @@ impl System {
         if lock.is_some() && parent.level.get() != Level::Passive {
             return STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL;
         }
-        let item = WorkItem { callback: config.EvtWorkItemFunc, lock, queued: Cell::new(false), runs: Runs::default() };
+        let item = WorkItem {
+            callback: config.EvtWorkItemFunc,
+            lock,
+            queued: Cell::new(false),
+            runs: Runs::default(),
+        };
         match self.create_object(Kind::WorkItem(item), &parent, &attributes) {
             Ok(object) => {
                 object.passive_dispose.set(true);
@@ -143,10 +167,15 @@ impl System {
             system.add_reference(run.rc());
             if let Some(callback) = run.callback {
                 system.serialized(run.lock.as_ref(), || {
-                    system.callback(run.rc().driver.get(), "EvtWorkItem", run.rc().handle.get(), || {
-                        // SAFETY: the driver registered this function for the work item, which exists.
-                        unsafe { callback(run.handle()) }
-                    });
+                    system.callback(
+                        run.rc().driver.get(),
+                        "EvtWorkItem",
+                        run.rc().handle.get(),
+                        || {
+                            // SAFETY: the driver registered this function for the work item, which exists.
+                            unsafe { callback(run.handle()) }
+                        },
+                    );
                 });
             }
             run.runs.end(system);
@@ -158,7 +187,8 @@ impl System {
     pub(crate) fn wdf_work_item_flush(&self, item: WDFWORKITEM) {
         let item: Obj<WorkItem> = self.object(item);
         if self.irql_at_most(PASSIVE_LEVEL) {
-            item.runs.wait(self, item.rc().handle.get(), || item.queued.get());
+            item.runs
+                .wait(self, item.rc().handle.get(), || item.queued.get());
         }
     }
 
@@ -169,7 +199,9 @@ impl System {
     /// `WdfWorkItemGetParentObject`.
     pub(crate) fn wdf_work_item_get_parent_object(&self, item: WDFWORKITEM) -> WDFOBJECT {
         let item: Obj<WorkItem> = self.object(item);
-        item.rc().parent().map_or(ptr::null_mut(), |parent| parent.handle())
+        item.rc()
+            .parent()
+            .map_or(ptr::null_mut(), |parent| parent.handle())
     }
 
     /// `WdfDpcCreate`.
@@ -202,7 +234,12 @@ impl System {
         if lock.is_some() && parent.level.get() == Level::Passive {
             return STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL;
         }
-        let dpc = Dpc { callback: config.EvtDpcFunc, lock, queued: Cell::new(false), runs: Runs::default() };
+        let dpc = Dpc {
+            callback: config.EvtDpcFunc,
+            lock,
+            queued: Cell::new(false),
+            runs: Runs::default(),
+        };
         match self.create_object(Kind::Dpc(dpc), &parent, &attributes) {
             Ok(object) => {
                 self.put(out, object.handle());
@@ -226,10 +263,15 @@ impl System {
             run.runs.begin(system);
             if let Some(callback) = run.callback {
                 system.serialized(run.lock.as_ref(), || {
-                    system.callback(run.rc().driver.get(), "EvtDpcFunc", run.rc().handle.get(), || {
-                        // SAFETY: the driver registered this function for the DPC, which exists.
-                        unsafe { callback(run.handle()) }
-                    });
+                    system.callback(
+                        run.rc().driver.get(),
+                        "EvtDpcFunc",
+                        run.rc().handle.get(),
+                        || {
+                            // SAFETY: the driver registered this function for the DPC, which exists.
+                            unsafe { callback(run.handle()) }
+                        },
+                    );
                 });
             }
             run.runs.end(system);
@@ -254,6 +296,8 @@ impl System {
     /// `WdfDpcGetParentObject`.
     pub(crate) fn wdf_dpc_get_parent_object(&self, dpc: WDFDPC) -> WDFOBJECT {
         let dpc: Obj<Dpc> = self.object(dpc);
-        dpc.rc().parent().map_or(ptr::null_mut(), |parent| parent.handle())
+        dpc.rc()
+            .parent()
+            .map_or(ptr::null_mut(), |parent| parent.handle())
     }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod io;
+mod observe;
 mod pnp;
 
 use std::marker::PhantomData;
@@ -22,6 +23,7 @@ use crate::time::Ticks;
 use crate::trace::{ThreadId, Trace};
 
 pub use io::{FileId, IoId, Mode};
+pub use observe::{ObjectState, RequestPlace};
 pub use pnp::StackId;
 
 /// Names a loaded driver.
@@ -39,7 +41,10 @@ pub struct Host {
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("config", &self.system.config).field("now", &self.now()).finish_non_exhaustive()
+        f.debug_struct("Host")
+            .field("config", &self.system.config)
+            .field("now", &self.now())
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,7 +61,10 @@ impl Host {
 
     /// Sets a DWORD value in `Services\<service>\Parameters` of the registry.
     pub fn set_parameter(&self, service: &str, name: &str, value: u32) {
-        self.system.framework.registry.set(&parameters_path(service), name, value);
+        self.system
+            .framework
+            .registry
+            .set(&parameters_path(service), name, value);
     }
 
     /// Loads a driver: calls its entry point as the loader would.
@@ -88,7 +96,10 @@ impl Host {
             module.loaded.set(true);
             Ok(DriverId(module.number.0))
         } else {
-            Err(Stop::Status { what: format!("DriverEntry of {service}"), status })
+            Err(Stop::Status {
+                what: format!("DriverEntry of {service}"),
+                status,
+            })
         }
     }
 
@@ -103,7 +114,10 @@ impl Host {
     ///
     /// When the device is not a `T`.
     pub fn with_lower<T: LowerDevice, R>(&self, id: LowerId, f: impl FnOnce(&mut T) -> R) -> R {
-        self.system.lower(id).with(f).expect("the lower device is of another type")
+        let lower = self.system.lower(id);
+        let result = lower.with(f).expect("the lower device is of another type");
+        self.system.schedule_ready(&lower);
+        result
     }
 
     /// Number of IRPs that a lower device holds.
@@ -117,14 +131,23 @@ impl Host {
     /// # Errors
     ///
     /// Whatever ends the run.
-    pub fn complete_lower(&self, id: LowerId, index: usize, outcome: Outcome) -> Result<bool, Stop> {
+    pub fn complete_lower(
+        &self,
+        id: LowerId,
+        index: usize,
+        outcome: Outcome,
+    ) -> Result<bool, Stop> {
         let lower = self.system.lower(id);
-        self.call_at("interrupt", DISPATCH_LEVEL, move |system| system.complete_lower_at(&lower, index, outcome))
+        self.call_at("interrupt", DISPATCH_LEVEL, move |system| {
+            system.complete_lower_at(&lower, index, outcome)
+        })
     }
 
     /// Starts a logical thread at `PASSIVE_LEVEL` that may call DDIs. It runs when the host runs.
     pub fn spawn(&self, name: &str, f: impl FnOnce() + 'static) -> ThreadId {
-        let started = self.system.start_thread(name, PASSIVE_LEVEL, Job::Call(Box::new(|_| f())));
+        let started = self
+            .system
+            .start_thread(name, PASSIVE_LEVEL, Job::Call(Box::new(|_| f())));
         started.thread_id()
     }
 
@@ -136,8 +159,17 @@ impl Host {
     pub fn run(&self) -> Result<(), Stop> {
         self.system.run_until(None, &|| false)?;
         let blocked = self.system.scheduler.blocked();
-        let held = self.system.lowers.borrow().iter().any(|lower| lower.holds_indefinitely());
-        if blocked.is_empty() || held { Ok(()) } else { Err(self.deadlock()) }
+        let held = self
+            .system
+            .lowers
+            .borrow()
+            .iter()
+            .any(|lower| lower.holds_indefinitely());
+        if blocked.is_empty() || held {
+            Ok(())
+        } else {
+            Err(self.deadlock())
+        }
     }
 
     /// Runs for a span of virtual time.
@@ -177,7 +209,10 @@ impl Host {
     /// What was recorded so far; empty when tracing is off.
     #[must_use]
     pub fn trace(&self) -> Trace {
-        Trace { records: self.system.tracer.records(), threads: self.system.scheduler.names() }
+        Trace {
+            records: self.system.tracer.records(),
+            threads: self.system.scheduler.names(),
+        }
     }
 
     /// Why the host stopped for good, if it did.
@@ -200,7 +235,11 @@ impl Host {
     }
 
     /// Runs `work` in a logical thread until it is done.
-    fn call<R: 'static>(&self, name: &str, work: impl FnOnce(&System) -> R + 'static) -> Result<R, Stop> {
+    fn call<R: 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&System) -> R + 'static,
+    ) -> Result<R, Stop> {
         self.call_at(name, PASSIVE_LEVEL, work)
     }
 
@@ -212,7 +251,9 @@ impl Host {
     ) -> Result<R, Stop> {
         let result = Rc::new(std::cell::Cell::new(None));
         let slot = Rc::clone(&result);
-        let job = Job::Call(Box::new(move |system: &System| slot.set(Some(work(system)))));
+        let job = Job::Call(Box::new(move |system: &System| {
+            slot.set(Some(work(system)))
+        }));
         let started = self.system.start_thread(name, irql, job);
         self.run_to_end(&started)?;
         result.take().ok_or_else(|| self.deadlock())
@@ -232,9 +273,15 @@ impl Host {
             let io = io.as_ref()?;
             let holder = irp.holder.borrow().as_ref().map(ToString::to_string);
             let with = holder.or_else(|| irp.device().map(|device| device.actor.to_string()));
-            Some(Blocked { thread: io.describe(), waits_for: with.unwrap_or_else(|| "nobody".to_owned()) })
+            Some(Blocked {
+                thread: io.describe(),
+                waits_for: with.unwrap_or_else(|| "nobody".to_owned()),
+            })
         });
-        Stop::Deadlock(Deadlock { threads: self.system.scheduler.blocked(), io: io.collect() })
+        Stop::Deadlock(Deadlock {
+            threads: self.system.scheduler.blocked(),
+            io: io.collect(),
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use kmdf_sys::NTSTATUS;
 
 use super::{CancelDisposition, Disposition, LowerDevice, LowerIrp, Outcome};
 use crate::time::Ticks;
+use crate::trace::IrpId;
 
 /// A device that takes its time: what `inner` would complete at once is completed `delay` later.
 #[derive(Clone, Debug)]
@@ -26,7 +27,9 @@ impl<D: LowerDevice> LowerDevice for Delayed<D> {
     fn dispatch(&mut self, irp: &mut LowerIrp<'_>) -> Disposition {
         match self.inner.dispatch(irp) {
             Disposition::Complete(outcome) => Disposition::CompleteAfter(self.delay, outcome),
-            Disposition::CompleteAfter(span, outcome) => Disposition::CompleteAfter(span + self.delay, outcome),
+            Disposition::CompleteAfter(span, outcome) => {
+                Disposition::CompleteAfter(span + self.delay, outcome)
+            }
             Disposition::Pend => Disposition::Pend,
         }
     }
@@ -37,6 +40,10 @@ impl<D: LowerDevice> LowerDevice for Delayed<D> {
 
     fn completing(&mut self, irp: &mut LowerIrp<'_>, outcome: Outcome) -> Outcome {
         self.inner.completing(irp, outcome)
+    }
+
+    fn ready(&mut self) -> Vec<(IrpId, Ticks, Outcome)> {
+        self.inner.ready()
     }
 }
 
@@ -54,7 +61,12 @@ impl<D> FailNth<D> {
     /// `inner`, but the `nth` IRP (1 is the first) fails with `status`.
     #[must_use]
     pub const fn new(inner: D, status: NTSTATUS, nth: u64) -> Self {
-        Self { inner, status, nth, seen: 0 }
+        Self {
+            inner,
+            status,
+            nth,
+            seen: 0,
+        }
     }
 }
 
@@ -73,5 +85,9 @@ impl<D: LowerDevice> LowerDevice for FailNth<D> {
 
     fn completing(&mut self, irp: &mut LowerIrp<'_>, outcome: Outcome) -> Outcome {
         self.inner.completing(irp, outcome)
+    }
+
+    fn ready(&mut self) -> Vec<(IrpId, Ticks, Outcome)> {
+        self.inner.ready()
     }
 }

@@ -34,7 +34,13 @@ impl Disk {
     /// An empty disk in memory that grows as it is written.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { medium: Medium::Memory(Vec::new()), capacity: u64::MAX, length: 0, writes: 0, reads: 0 }
+        Self {
+            medium: Medium::Memory(Vec::new()),
+            capacity: u64::MAX,
+            length: 0,
+            writes: 0,
+            reads: 0,
+        }
     }
 
     /// A disk on the file at `path`, which is created if it does not exist and grows as it is written.
@@ -43,9 +49,20 @@ impl Disk {
     ///
     /// Whatever opening the file gives.
     pub fn on_file(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         let length = file.metadata()?.len();
-        Ok(Self { medium: Medium::File { file, position: 0 }, capacity: u64::MAX, length, writes: 0, reads: 0 })
+        Ok(Self {
+            medium: Medium::File { file, position: 0 },
+            capacity: u64::MAX,
+            length,
+            writes: 0,
+            reads: 0,
+        })
     }
 
     /// The same disk with room for `bytes` only.
@@ -90,7 +107,9 @@ impl Disk {
 
     fn write(&mut self, offset: i64, data: &[u8]) -> Result<usize, NTSTATUS> {
         let offset = u64::try_from(offset).map_err(|_| STATUS_INVALID_PARAMETER)?;
-        let end = offset.checked_add(data.len() as u64).ok_or(STATUS_INVALID_PARAMETER)?;
+        let end = offset
+            .checked_add(data.len() as u64)
+            .ok_or(STATUS_INVALID_PARAMETER)?;
         if end > self.capacity {
             return Err(STATUS_DISK_FULL);
         }
@@ -128,7 +147,8 @@ impl Disk {
             }
             Medium::File { file, position } => {
                 seek(file, position, offset).map_err(|_| STATUS_IO_DEVICE_ERROR)?;
-                file.read_exact(&mut area[..count]).map_err(|_| STATUS_IO_DEVICE_ERROR)?;
+                file.read_exact(&mut area[..count])
+                    .map_err(|_| STATUS_IO_DEVICE_ERROR)?;
                 *position = offset + count as u64;
             }
         }

@@ -38,7 +38,13 @@ impl fmt::Debug for LowerIrp<'_> {
 
 impl<'a> LowerIrp<'a> {
     pub(crate) fn new(system: &'a System, irp: &'a Rc<Irp>, io_type: IoType) -> Self {
-        Self { system, irp, parameters: irp.parameters(), io_type, ignores_cancel: false }
+        Self {
+            system,
+            irp,
+            parameters: irp.parameters(),
+            io_type,
+            ignores_cancel: false,
+        }
     }
 
     /// Its number in the trace.
@@ -210,10 +216,16 @@ impl<'a> LowerIrp<'a> {
 
     fn input_area(&self) -> (*mut c_void, usize) {
         if self.parameters.is_urb() {
-            return self.urb().map_or((core::ptr::null_mut(), 0), |urb| urb::transfer_area(self.system, urb));
+            return self.urb().map_or((core::ptr::null_mut(), 0), |urb| {
+                urb::transfer_area(self.system, urb)
+            });
         }
         if !self.parameters.is_ioctl() {
-            return if self.major() == IRP_MJ_READ { (core::ptr::null_mut(), 0) } else { self.transfer_area() };
+            return if self.major() == IRP_MJ_READ {
+                (core::ptr::null_mut(), 0)
+            } else {
+                self.transfer_area()
+            };
         }
         let length = self.input_length() as usize;
         match Method::of(self.code()) {
@@ -227,7 +239,11 @@ impl<'a> LowerIrp<'a> {
             return self.input_area();
         }
         if !self.parameters.is_ioctl() {
-            return if self.major() == IRP_MJ_READ { self.transfer_area() } else { (core::ptr::null_mut(), 0) };
+            return if self.major() == IRP_MJ_READ {
+                self.transfer_area()
+            } else {
+                (core::ptr::null_mut(), 0)
+            };
         }
         let length = self.output_length() as usize;
         match Method::of(self.code()) {

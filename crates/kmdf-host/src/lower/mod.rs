@@ -6,6 +6,7 @@ pub(crate) mod irp;
 pub(crate) mod loopback;
 pub(crate) mod scripted;
 pub(crate) mod urb;
+pub(crate) mod usb;
 
 use core::any::Any;
 use core::cell::{Cell, RefCell};
@@ -19,13 +20,17 @@ use crate::system::device::{DeviceKind, DeviceObject, IoType, NewDevice};
 use crate::system::irp::{CancelRoutine, Irp};
 use crate::system::{DISPATCH_LEVEL, System};
 use crate::time::Ticks;
-use crate::trace::Actor;
+use crate::trace::{Actor, IrpId};
 
 pub use decorators::{Delayed, FailNth};
 pub use disk::Disk;
 pub use irp::LowerIrp;
 pub use loopback::Loopback;
 pub use scripted::{OnCancel, Reply, Scripted, Seen};
+pub use usb::{
+    ControlAnswer, Setup, UsbCounters, UsbDescriptors, UsbDevice, UsbEndpoint, UsbFault,
+    UsbInterface,
+};
 
 /// How an IRP ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +45,10 @@ impl Outcome {
     /// Ends with `status` and `information`.
     #[must_use]
     pub const fn new(status: NTSTATUS, information: u64) -> Self {
-        Self { status, information: Some(information) }
+        Self {
+            status,
+            information: Some(information),
+        }
     }
 
     /// As a cancelled IRP ends by default.
@@ -88,6 +96,12 @@ pub trait LowerDevice: Any {
     fn completing(&mut self, irp: &mut LowerIrp<'_>, outcome: Outcome) -> Outcome {
         let _ = irp;
         outcome
+    }
+
+    /// IRPs that this device holds and that can be completed now, because of what has happened since: how much later, and
+    /// how. Asked after every call of the device.
+    fn ready(&mut self) -> Vec<(IrpId, Ticks, Outcome)> {
+        Vec::new()
     }
 }
 
@@ -170,7 +184,10 @@ impl fmt::Debug for Lower {
 
 impl Lower {
     pub(crate) fn object(&self) -> Rc<DeviceObject> {
-        self.device_object.borrow().clone().expect("set when the device is added")
+        self.device_object
+            .borrow()
+            .clone()
+            .expect("set when the device is added")
     }
 
     pub(crate) fn with<T: LowerDevice, R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
@@ -181,7 +198,11 @@ impl Lower {
 
     /// IRPs it holds, oldest first.
     pub(crate) fn held(&self) -> Vec<Rc<Irp>> {
-        self.held.borrow().iter().map(|held| Rc::clone(&held.irp)).collect()
+        self.held
+            .borrow()
+            .iter()
+            .map(|held| Rc::clone(&held.irp))
+            .collect()
     }
 
     /// Whether it holds an IRP without knowing when it will complete it.
@@ -241,19 +262,24 @@ impl System {
         if !(parameters.is_transfer() || parameters.is_ioctl()) {
             return self.complete_irp(irp, STATUS_SUCCESS, 0, &lower.actor);
         }
-        self.counters.lower_irps.set(self.counters.lower_irps.get() + 1);
+        self.counters
+            .lower_irps
+            .set(self.counters.lower_irps.get() + 1);
         if parameters.is_urb() {
             self.counters.urbs.set(self.counters.urbs.get() + 1);
         }
         let mut view = LowerIrp::new(self, irp, lower.io_type());
         let disposition = lower.device.borrow_mut().dispatch(&mut view);
         let ignores_cancel = view.ignores_cancel();
+        self.schedule_ready(lower);
         match disposition {
             Disposition::Complete(outcome) => {
                 self.finish_lower(lower, irp, outcome);
                 outcome.status
             }
-            Disposition::CompleteAfter(span, outcome) => self.hold(lower, irp, Some((span, outcome)), ignores_cancel),
+            Disposition::CompleteAfter(span, outcome) => {
+                self.hold(lower, irp, Some((span, outcome)), ignores_cancel)
+            }
             Disposition::Pend => self.hold(lower, irp, None, ignores_cancel),
         }
     }
@@ -266,7 +292,10 @@ impl System {
         ignores_cancel: bool,
     ) -> NTSTATUS {
         let timer = completes.map(|(span, outcome)| self.complete_later(lower, irp, span, outcome));
-        lower.held.borrow_mut().push(Held { irp: Rc::clone(irp), timer });
+        lower.held.borrow_mut().push(Held {
+            irp: Rc::clone(irp),
+            timer,
+        });
         *irp.holder.borrow_mut() = Some(lower.actor.clone());
         if !ignores_cancel {
             if irp.cancel.get() {
@@ -278,10 +307,44 @@ impl System {
         STATUS_PENDING
     }
 
-    fn complete_later(&self, lower: &Rc<Lower>, irp: &Rc<Irp>, span: Ticks, outcome: Outcome) -> TimerId {
+    fn complete_later(
+        &self,
+        lower: &Rc<Lower>,
+        irp: &Rc<Irp>,
+        span: Ticks,
+        outcome: Outcome,
+    ) -> TimerId {
         let (lower, irp) = (Rc::clone(lower), Rc::clone(irp));
         let at = self.now() + span;
-        self.clock.arm(at, Due::Call("dpc", Box::new(move |system| system.complete_held(&lower, &irp, outcome))))
+        self.clock.arm(
+            at,
+            Due::Call(
+                "dpc",
+                Box::new(move |system| system.complete_held(&lower, &irp, outcome)),
+            ),
+        )
+    }
+
+    /// Lets held IRPs complete that the device has become ready to complete.
+    pub(crate) fn schedule_ready(&self, lower: &Rc<Lower>) {
+        let ready = lower.device.borrow_mut().ready();
+        for (id, span, outcome) in ready {
+            let Some(irp) = lower.held().into_iter().find(|irp| irp.id() == id) else {
+                continue;
+            };
+            let timer = self.complete_later(lower, &irp, span, outcome);
+            self.replace_timer(lower, &irp, timer);
+        }
+    }
+
+    /// A held IRP is completed by `timer`, and by no other.
+    fn replace_timer(&self, lower: &Lower, irp: &Rc<Irp>, timer: TimerId) {
+        let mut held = lower.held.borrow_mut();
+        if let Some(held) = held.iter_mut().find(|held| Rc::ptr_eq(&held.irp, irp)) {
+            if let Some(old) = held.timer.replace(timer) {
+                self.clock.disarm(old);
+            }
+        }
     }
 
     /// Completes an IRP that the device holds, if it still does.
@@ -307,6 +370,7 @@ impl System {
         irp.cancel_routine.borrow_mut().take();
         let mut view = LowerIrp::new(self, irp, lower.io_type());
         let outcome = lower.device.borrow_mut().completing(&mut view, outcome);
+        self.schedule_ready(lower);
         self.finish_lower(lower, irp, outcome);
     }
 
@@ -322,23 +386,24 @@ impl System {
     pub(crate) fn lower_cancel(&self, lower: &Rc<Lower>, irp: &Rc<Irp>) {
         let mut view = LowerIrp::new(self, irp, lower.io_type());
         let disposition = lower.device.borrow_mut().cancelled(&mut view);
+        self.schedule_ready(lower);
         match disposition {
             CancelDisposition::Complete(outcome) => self.complete_held(lower, irp, outcome),
             CancelDisposition::CompleteAfter(span, outcome) => {
                 let timer = self.complete_later(lower, irp, span, outcome);
-                let mut held = lower.held.borrow_mut();
-                if let Some(held) = held.iter_mut().find(|held| Rc::ptr_eq(&held.irp, irp)) {
-                    if let Some(old) = held.timer.replace(timer) {
-                        self.clock.disarm(old);
-                    }
-                }
+                self.replace_timer(lower, irp, timer);
             }
             CancelDisposition::Ignore => {}
         }
     }
 
     /// Completes the `index`-th IRP that a device holds, at `DISPATCH_LEVEL` as an interrupt would.
-    pub(crate) fn complete_lower_at(&self, lower: &Rc<Lower>, index: usize, outcome: Outcome) -> bool {
+    pub(crate) fn complete_lower_at(
+        &self,
+        lower: &Rc<Lower>,
+        index: usize,
+        outcome: Outcome,
+    ) -> bool {
         let held = lower.held();
         let Some(irp) = held.get(index) else {
             return false;

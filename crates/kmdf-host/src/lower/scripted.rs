@@ -54,8 +54,17 @@ impl Reply {
     #[must_use]
     pub const fn new(status: NTSTATUS) -> Self {
         let outcome = Outcome::new(STATUS_CANCELLED, 0);
-        let on_cancel = OnCancel::Complete { outcome, after: Ticks::ZERO };
-        Self { status, information: None, when: When::AtOnce, on_cancel, data: None }
+        let on_cancel = OnCancel::Complete {
+            outcome,
+            after: Ticks::ZERO,
+        };
+        Self {
+            status,
+            information: None,
+            when: When::AtOnce,
+            on_cancel,
+            data: None,
+        }
     }
 
     /// With this information.
@@ -150,8 +159,15 @@ impl Scripted {
     /// A device with this script; an empty one is a single successful reply.
     #[must_use]
     pub fn new(replies: Vec<Reply>) -> Self {
-        let replies = if replies.is_empty() { vec![Reply::default()] } else { replies };
-        Self { replies, ..Self::default() }
+        let replies = if replies.is_empty() {
+            vec![Reply::default()]
+        } else {
+            replies
+        };
+        Self {
+            replies,
+            ..Self::default()
+        }
     }
 
     /// The IRPs that arrived.
@@ -167,7 +183,11 @@ impl Scripted {
     }
 
     fn reply_to(&self, irp: IrpId) -> &Reply {
-        let number = self.answered.iter().find(|(id, _)| *id == irp).map_or(0, |(_, number)| *number);
+        let number = self
+            .answered
+            .iter()
+            .find(|(id, _)| *id == irp)
+            .map_or(0, |(_, number)| *number);
         &self.replies[number]
     }
 
@@ -179,7 +199,11 @@ impl Scripted {
         } else {
             irp.length()
         };
-        let default = if NT_SUCCESS(reply.status) { u64::from(length) } else { 0 };
+        let default = if NT_SUCCESS(reply.status) {
+            u64::from(length)
+        } else {
+            0
+        };
         Outcome::new(reply.status, reply.information.unwrap_or(default))
     }
 
@@ -236,8 +260,12 @@ impl LowerDevice for Scripted {
     fn cancelled(&mut self, irp: &mut LowerIrp<'_>) -> CancelDisposition {
         self.cancels += 1;
         match self.reply_to(irp.id()).on_cancel {
-            OnCancel::Complete { outcome, after } if after == Ticks::ZERO => CancelDisposition::Complete(outcome),
-            OnCancel::Complete { outcome, after } => CancelDisposition::CompleteAfter(after, outcome),
+            OnCancel::Complete { outcome, after } if after == Ticks::ZERO => {
+                CancelDisposition::Complete(outcome)
+            }
+            OnCancel::Complete { outcome, after } => {
+                CancelDisposition::CompleteAfter(after, outcome)
+            }
             OnCancel::Ignore => CancelDisposition::Ignore,
         }
     }

@@ -8,10 +8,7 @@ use kmdf_sys::{_URB_BULK_OR_INTERRUPT_TRANSFER, _URB_HEADER, PURB};
 use super::irp::mdl_area;
 use crate::system::System;
 use crate::system::irp::Parameters;
-
-const BULK_OR_INTERRUPT_TRANSFER: u16 = 0x0009;
-const CONTROL_TRANSFER: u16 = 0x0008;
-const CONTROL_TRANSFER_EX: u16 = 0x0032;
+use crate::usb::urb::has_transfer_buffer;
 
 /// The URB a stack location carries.
 pub(crate) fn of(parameters: &Parameters) -> Option<PURB> {
@@ -28,15 +25,18 @@ pub(crate) fn header(urb: PURB) -> _URB_HEADER {
 pub(crate) fn summary(parameters: &Parameters) -> Option<(u16, u32)> {
     let urb = of(parameters)?;
     let function = header(urb).Function;
-    Some((function, transfer(urb).map_or(0, |transfer| transfer.TransferBufferLength)))
+    Some((
+        function,
+        transfer(urb).map_or(0, |transfer| transfer.TransferBufferLength),
+    ))
 }
 
-/// The transfer fields, which bulk, interrupt and control transfers have at the same place.
+/// The transfer fields, which all URBs with a transfer buffer have at the same place.
 fn transfer(urb: PURB) -> Option<_URB_BULK_OR_INTERRUPT_TRANSFER> {
     let header = header(urb);
-    let is_transfer =
-        matches!(header.Function, BULK_OR_INTERRUPT_TRANSFER | CONTROL_TRANSFER | CONTROL_TRANSFER_EX);
-    if !is_transfer || usize::from(header.Length) < size_of::<_URB_BULK_OR_INTERRUPT_TRANSFER>() {
+    if !has_transfer_buffer(header.Function)
+        || usize::from(header.Length) < size_of::<_URB_BULK_OR_INTERRUPT_TRANSFER>()
+    {
         return None;
     }
     // SAFETY: the header says that the structure is at least as long as this one, and of a kind that begins like it.

@@ -1,11 +1,12 @@
 //! The WDF function table: the seam between drivers and the model.
 //!
-//! [`entries`] declares each modelled DDI once. From it come the functions that drivers call, in the host's C convention,
+//! [`entries`] and [`usb_entries`] declare each modelled DDI once. From it come the functions that drivers call, in the host's C convention,
 //! and the static table; every other place of the table holds a function that stops the run and names itself. The table is
 //! the same for all hosts; a call finds its host through the operating-system thread it is made on.
 
 mod entries;
 mod symbols;
+mod usb_entries;
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -19,7 +20,8 @@ use crate::trace::{Event, Traced, Value};
 pub(crate) const FUNCTION_COUNT: usize = 458;
 
 /// The table.
-pub(crate) static TABLE: [WDFFUNC; FUNCTION_COUNT] = entries::table();
+pub(crate) static TABLE: [WDFFUNC; FUNCTION_COUNT] =
+    usb_entries::fill(entries::fill(table_of_missing()));
 
 /// `WDF_DRIVER_GLOBALS`, one block for all drivers and hosts of the process.
 ///
@@ -59,7 +61,10 @@ pub(crate) fn enter<R: Traced>(
 ) -> R {
     let system = current(ddi);
     let caller = system.scheduler.context.ddi.replace(ddi);
-    system.counters.ddi_calls.set(system.counters.ddi_calls.get() + 1);
+    system
+        .counters
+        .ddi_calls
+        .set(system.counters.ddi_calls.get() + 1);
     system.trace(|| Event::Call {
         driver: system.actor(system.scheduler.context.driver.get()),
         ddi,
@@ -69,7 +74,10 @@ pub(crate) fn enter<R: Traced>(
         system.maybe_preempt();
     }
     let result = work(system);
-    system.trace(|| Event::Return { ddi, result: result_value(returns_status, &result) });
+    system.trace(|| Event::Return {
+        ddi,
+        result: result_value(returns_status, &result),
+    });
     system.scheduler.context.ddi.set(caller);
     result
 }
@@ -131,7 +139,7 @@ const fn table_of_missing() -> [WDFFUNC; FUNCTION_COUNT] {
     table
 }
 
-/// Declares DDIs: makes their functions and a table that holds them at their places.
+/// Declares DDIs: makes their functions, and `fill`, which puts them at their places in a table.
 macro_rules! ddi_table {
     ($($name:ident($($parameter:ident: $type:ty),* $(,)?) $(-> $result:ty)? = $method:ident;)*) => {
         pastey::paste! {
@@ -147,9 +155,10 @@ macro_rules! ddi_table {
                 }
             )*
 
-            /// The table: modelled functions at their places, and elsewhere such as stop the run.
-            pub(super) const fn table() -> [WDFFUNC; $crate::table::FUNCTION_COUNT] {
-                let mut table = $crate::table::table_of_missing();
+            /// The table with these functions at their places.
+            pub(super) const fn fill(
+                mut table: [WDFFUNC; $crate::table::FUNCTION_COUNT],
+            ) -> [WDFFUNC; $crate::table::FUNCTION_COUNT] {
                 $({
                     // The type check against the header's pointer type.
                     let function: [<PFN_ $name:upper>] = Some($name);

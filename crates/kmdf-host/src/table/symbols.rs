@@ -18,7 +18,8 @@ pub static WdfFunctions_01033: Shared<*const WDFFUNC> = Shared(TABLE.as_ptr());
 
 /// The driver's globals.
 #[unsafe(no_mangle)]
-pub static WdfDriverGlobals: Shared<PWDF_DRIVER_GLOBALS> = Shared((&raw const GLOBALS).cast::<Globals>().cast_mut().cast());
+pub static WdfDriverGlobals: Shared<PWDF_DRIVER_GLOBALS> =
+    Shared((&raw const GLOBALS).cast::<Globals>().cast_mut().cast());
 
 /// Number of functions.
 #[unsafe(no_mangle)]

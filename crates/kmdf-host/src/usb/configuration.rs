@@ -3,12 +3,15 @@
 use core::mem::offset_of;
 
 use kmdf_sys::{
-    _URB_SELECT_CONFIGURATION, _URB_SELECT_INTERFACE, _USBD_INTERFACE_INFORMATION, _USBD_PIPE_INFORMATION,
-    _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS, _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS__bindgen_ty_1__bindgen_ty_3,
-    _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS__bindgen_ty_1__bindgen_ty_4, _WdfUsbTargetDeviceSelectConfigType as types,
-    NT_SUCCESS, NTSTATUS, PUSB_CONFIGURATION_DESCRIPTOR, PWDF_OBJECT_ATTRIBUTES, PWDF_USB_DEVICE_SELECT_CONFIG_PARAMS,
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, URB_FUNCTION_SELECT_CONFIGURATION, WDFUSBDEVICE,
+    _URB_SELECT_CONFIGURATION, _URB_SELECT_INTERFACE, _USBD_INTERFACE_INFORMATION,
+    _USBD_PIPE_INFORMATION, _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS,
+    _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS__bindgen_ty_1__bindgen_ty_3,
+    _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS__bindgen_ty_1__bindgen_ty_4,
+    _WdfUsbTargetDeviceSelectConfigType as types, NT_SUCCESS, NTSTATUS,
+    PUSB_CONFIGURATION_DESCRIPTOR, PVOID, PWDF_OBJECT_ATTRIBUTES,
+    PWDF_USB_DEVICE_SELECT_CONFIG_PARAMS, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS, URB_FUNCTION_SELECT_CONFIGURATION, WDFUSBDEVICE,
 };
 
 use super::interface::{information_size, write_information};
@@ -16,7 +19,6 @@ use super::urb::{Urb, UrbMemory};
 use super::{Descriptors, UsbDevice, UsbInterface, UsbPipe, own_options, seconds};
 use crate::fx::attributes::{Attributes, Rules};
 use crate::fx::class::Obj;
-use crate::fx::object::Opaque;
 use crate::fx::request::Request;
 use crate::system::{PASSIVE_LEVEL, System};
 
@@ -56,7 +58,8 @@ impl System {
         if given.Size as usize != size_of::<_WDF_USB_DEVICE_SELECT_CONFIG_PARAMS>() {
             return STATUS_INFO_LENGTH_MISMATCH;
         }
-        let known = types::WdfUsbTargetDeviceSelectConfigTypeDeconfig..=types::WdfUsbTargetDeviceSelectConfigTypeUrb;
+        let known = types::WdfUsbTargetDeviceSelectConfigTypeDeconfig
+            ..=types::WdfUsbTargetDeviceSelectConfigTypeUrb;
         if !known.contains(&given.Type) {
             return STATUS_INVALID_PARAMETER;
         }
@@ -96,13 +99,16 @@ impl System {
                 // SAFETY: the DDI's contract is that the driver passes a URB of the length its header says, valid during the
                 // call.
                 let urb = unsafe { Urb::new(urb) }.ok_or(STATUS_INVALID_PARAMETER)?;
-                let shortest = size_of::<_URB_SELECT_CONFIGURATION>() - size_of::<_USBD_PIPE_INFORMATION>();
+                let shortest =
+                    size_of::<_URB_SELECT_CONFIGURATION>() - size_of::<_USBD_PIPE_INFORMATION>();
                 if urb.function() != URB_FUNCTION_SELECT_CONFIGURATION || urb.length() < shortest {
                     return Err(STATUS_INVALID_PARAMETER);
                 }
                 self.select_by_urb(usb, attributes, urb).map(drop)
             }
-            types::WdfUsbTargetDeviceSelectConfigTypeSingleInterface => self.select_single(usb, attributes, params),
+            types::WdfUsbTargetDeviceSelectConfigTypeSingleInterface => {
+                self.select_single(usb, attributes, params)
+            }
             _ => self.select_multi(usb, attributes, params),
         }
     }
@@ -113,16 +119,18 @@ impl System {
         attributes: &Attributes,
         params: &mut _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS,
     ) -> Result<(), NTSTATUS> {
-        params.Types.SingleInterface = _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS__bindgen_ty_1__bindgen_ty_3::default();
+        params.Types.SingleInterface =
+            _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS__bindgen_ty_1__bindgen_ty_3::default();
         let interfaces = usb.interfaces();
         let [interface] = &interfaces[..] else {
             return Err(STATUS_INVALID_PARAMETER);
         };
         self.select_choices(usb, attributes, None, &[Choice::first_of(interface)?])?;
-        params.Types.SingleInterface = _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS__bindgen_ty_1__bindgen_ty_3 {
-            NumberConfiguredPipes: interface.pipe_count(),
-            ConfiguredUsbInterface: interface.handle(),
-        };
+        params.Types.SingleInterface =
+            _WDF_USB_DEVICE_SELECT_CONFIG_PARAMS__bindgen_ty_1__bindgen_ty_3 {
+                NumberConfiguredPipes: interface.pipe_count(),
+                ConfiguredUsbInterface: interface.handle(),
+            };
         Ok(())
     }
 
@@ -136,7 +144,9 @@ impl System {
         let mut given = unsafe { params.Types.MultiInterface };
         let pairs = params.Type == types::WdfUsbTargetDeviceSelectConfigTypeInterfacesPairs;
         let interfaces = usb.interfaces();
-        if pairs && (given.Pairs.is_null() || usize::from(given.NumberInterfaces) != interfaces.len()) {
+        if pairs
+            && (given.Pairs.is_null() || usize::from(given.NumberInterfaces) != interfaces.len())
+        {
             return Err(STATUS_INVALID_PARAMETER);
         }
         let chosen = self.setting_pairs(&given)?;
@@ -146,7 +156,10 @@ impl System {
         let choices = if pairs {
             Choice::of_pairs(&chosen, interfaces.len())?
         } else {
-            interfaces.iter().map(Choice::first_of).collect::<Result<_, _>>()?
+            interfaces
+                .iter()
+                .map(Choice::first_of)
+                .collect::<Result<_, _>>()?
         };
         let configured = self.select_choices(usb, attributes, None, &choices)?;
         given.NumberOfConfiguredInterfaces = configured;
@@ -196,7 +209,13 @@ impl System {
             });
         }
         self.pool_allocation()?;
-        self.select_choices(usb, attributes, Some(given.ConfigurationDescriptor), &choices).map(drop)
+        self.select_choices(
+            usb,
+            attributes,
+            Some(given.ConfigurationDescriptor),
+            &choices,
+        )
+        .map(drop)
     }
 
     /// Selects the settings with a URB of the framework's; gives the number of interfaces that were configured.
@@ -208,28 +227,48 @@ impl System {
         choices: &[Choice],
     ) -> Result<u8, NTSTATUS> {
         self.pool_allocation()?;
-        let sizes = choices.iter().map(|choice| information_size(usize::from(choice.endpoints)));
+        let sizes = choices
+            .iter()
+            .map(|choice| information_size(usize::from(choice.endpoints)));
         let length = FIRST_INTERFACE + sizes.sum::<usize>();
         if u16::try_from(length).is_err() {
             return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
         let memory = UrbMemory::new(length).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
         let urb = memory.begin(URB_FUNCTION_SELECT_CONFIGURATION, length);
-        let own: Opaque = usb.configuration.borrow().as_ref().map_or(core::ptr::null_mut(), Descriptors::as_ptr);
-        let descriptor: Opaque = match configuration {
+        let own: PVOID = usb
+            .configuration
+            .borrow()
+            .as_ref()
+            .map_or(core::ptr::null_mut(), Descriptors::as_ptr);
+        let descriptor: PVOID = match configuration {
             Some(given) if !given.is_null() => given.cast(),
             _ => own,
         };
-        urb.write(offset_of!(_URB_SELECT_CONFIGURATION, ConfigurationDescriptor), descriptor);
+        urb.write(
+            offset_of!(_URB_SELECT_CONFIGURATION, ConfigurationDescriptor),
+            descriptor,
+        );
         let mut place = FIRST_INTERFACE;
         for choice in choices {
-            write_information(urb, place, choice.interface, choice.alternate, choice.endpoints);
+            write_information(
+                urb,
+                place,
+                choice.interface,
+                choice.alternate,
+                choice.endpoints,
+            );
             place += information_size(usize::from(choice.endpoints));
         }
         self.select_by_urb(usb, attributes, urb)
     }
 
-    fn select_by_urb(&self, usb: &Obj<UsbDevice>, attributes: &Attributes, urb: Urb) -> Result<u8, NTSTATUS> {
+    fn select_by_urb(
+        &self,
+        usb: &Obj<UsbDevice>,
+        attributes: &Attributes,
+        urb: Urb,
+    ) -> Result<u8, NTSTATUS> {
         let request = self.take_internal_request();
         let result = self.validate_target(&request, &usb.target).and_then(|_| {
             self.pool_allocation()?;
@@ -259,11 +298,20 @@ impl System {
         while place < urb.length() {
             let field = |at: usize| urb.field::<u8>(place + at).ok_or(STATUS_INVALID_PARAMETER);
             let number = field(offset_of!(_USBD_INTERFACE_INFORMATION, InterfaceNumber))?;
-            let count = urb.field::<u32>(place + offset_of!(_USBD_INTERFACE_INFORMATION, NumberOfPipes));
-            let count = count.filter(|count| *count <= MAXIMUM_PIPES).ok_or(STATUS_INVALID_DEVICE_REQUEST)?;
-            let interface = usb.interface_numbered(number).ok_or(STATUS_INVALID_DEVICE_REQUEST)?;
+            let count =
+                urb.field::<u32>(place + offset_of!(_USBD_INTERFACE_INFORMATION, NumberOfPipes));
+            let count = count
+                .filter(|count| *count <= MAXIMUM_PIPES)
+                .ok_or(STATUS_INVALID_DEVICE_REQUEST)?;
+            let interface = usb
+                .interface_numbered(number)
+                .ok_or(STATUS_INVALID_DEVICE_REQUEST)?;
             let pipes = self.create_pipes(&interface, count as usize, attributes)?;
-            selected.push(Selected { place, interface: interface.clone(), pipes });
+            selected.push(Selected {
+                place,
+                interface: interface.clone(),
+                pipes,
+            });
             if interface.is_configured() {
                 self.remove_pipes(&interface);
             }
@@ -290,7 +338,8 @@ impl System {
             return Err(status);
         }
         let handle = urb.field(offset_of!(_URB_SELECT_CONFIGURATION, ConfigurationHandle));
-        usb.configuration_handle.set(handle.unwrap_or(core::ptr::null_mut()));
+        usb.configuration_handle
+            .set(handle.unwrap_or(core::ptr::null_mut()));
         let mut configured = 0;
         while !selected.is_empty() {
             if configured > 0 && !selected[0].pipes.is_empty() {
@@ -322,7 +371,10 @@ impl System {
         }
         let from = offset_of!(_URB_SELECT_INTERFACE, Interface);
         for index in 0..selected.pipes.len() {
-            if let Some(information) = memory.urb().field::<_USBD_PIPE_INFORMATION>(from + information_size(index)) {
+            if let Some(information) = memory
+                .urb()
+                .field::<_USBD_PIPE_INFORMATION>(from + information_size(index))
+            {
                 urb.write(selected.place + information_size(index), information);
             }
         }
@@ -339,7 +391,11 @@ impl System {
             let memory = UrbMemory::new(length).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
             let urb = memory.begin(URB_FUNCTION_SELECT_CONFIGURATION, length);
             let status = self.submit_own_urb(&request, usb, urb, own_options(true, None));
-            if NT_SUCCESS(status) { Ok(()) } else { Err(status) }
+            if NT_SUCCESS(status) {
+                Ok(())
+            } else {
+                Err(status)
+            }
         });
         self.return_internal_request(&request);
         result
@@ -353,19 +409,32 @@ impl Choice {
     }
 
     fn setting(interface: &Obj<UsbInterface>, alternate: u8) -> Result<Self, NTSTATUS> {
-        let setting = interface.setting(alternate).ok_or(STATUS_INVALID_PARAMETER)?;
-        Ok(Self { interface: interface.number, alternate, endpoints: setting.declared_endpoints })
+        let setting = interface
+            .setting(alternate)
+            .ok_or(STATUS_INVALID_PARAMETER)?;
+        Ok(Self {
+            interface: interface.number,
+            alternate,
+            endpoints: setting.declared_endpoints,
+        })
     }
 
     /// The settings a driver chose; each of the `count` interfaces must be among them.
     fn of_pairs(chosen: &[(Obj<UsbInterface>, u8)], count: usize) -> Result<Vec<Self>, NTSTATUS> {
         let mut choices: Vec<Self> = Vec::new();
         for (interface, setting) in chosen {
-            if choices.iter().all(|known| known.interface != interface.number) {
+            if choices
+                .iter()
+                .all(|known| known.interface != interface.number)
+            {
                 choices.push(Self::setting(interface, *setting)?);
             }
         }
-        if choices.len() < count { Err(STATUS_INVALID_PARAMETER) } else { Ok(choices) }
+        if choices.len() < count {
+            Err(STATUS_INVALID_PARAMETER)
+        } else {
+            Ok(choices)
+        }
     }
 }
 

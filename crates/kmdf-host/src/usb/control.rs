@@ -3,9 +3,10 @@
 use core::mem::offset_of;
 
 use kmdf_sys::{
-    _URB_CONTROL_TRANSFER, _WDF_USB_CONTROL_SETUP_PACKET, _WDF_USB_REQUEST_TYPE as request_types, NT_SUCCESS, NTSTATUS,
-    PULONG, PURB, PWDF_MEMORY_DESCRIPTOR, PWDF_REQUEST_SEND_OPTIONS, PWDF_USB_CONTROL_SETUP_PACKET, PWDFMEMORY_OFFSET,
-    STATUS_INVALID_PARAMETER, URB_FUNCTION_CONTROL_TRANSFER, USBD_DEFAULT_PIPE_TRANSFER, USBD_SHORT_TRANSFER_OK,
+    _URB_CONTROL_TRANSFER, _WDF_USB_CONTROL_SETUP_PACKET, _WDF_USB_REQUEST_TYPE as request_types,
+    NT_SUCCESS, NTSTATUS, PULONG, PURB, PWDF_MEMORY_DESCRIPTOR, PWDF_REQUEST_SEND_OPTIONS,
+    PWDF_USB_CONTROL_SETUP_PACKET, PWDFMEMORY_OFFSET, STATUS_INVALID_PARAMETER,
+    URB_FUNCTION_CONTROL_TRANSFER, USBD_DEFAULT_PIPE_TRANSFER, USBD_SHORT_TRANSFER_OK,
     USBD_TRANSFER_DIRECTION_IN, WDFMEMORY, WDFREQUEST, WDFUSBDEVICE,
 };
 
@@ -41,13 +42,26 @@ impl System {
         let formatted = self.check_sync(options).and_then(|options| {
             let buffer = self.descriptor(buffer, Nothing::Allowed)?;
             let setup = self.get(setup);
-            let (urb, _) = self.format_control_transfer(&request, &usb, &setup, &buffer, &UrbOf::Sender(&memory))?;
+            let (urb, _) = self.format_control_transfer(
+                &request,
+                &usb,
+                &setup,
+                &buffer,
+                &UrbOf::Sender(&memory),
+            )?;
             Ok((options, urb))
         });
         let status = match formatted {
             Ok((options, urb)) => {
-                let status = self.submit_sync(&request, &usb.io_target(), options, false);
-                self.put(moved, if NT_SUCCESS(status) { urb.transfer_length() } else { 0 });
+                let status = self.submit_and_wait(&request, &usb.io_target(), options);
+                self.put(
+                    moved,
+                    if NT_SUCCESS(status) {
+                        urb.transfer_length()
+                    } else {
+                        0
+                    },
+                );
                 status
             }
             Err(status) => status,
@@ -71,7 +85,8 @@ impl System {
         let request: Obj<Request> = self.object(request);
         let setup = self.get(setup);
         status_of(self.memory_range(memory, offsets).and_then(|buffer| {
-            let urb = self.format_control_transfer(&request, &usb, &setup, &buffer, &UrbOf::Request)?;
+            let urb =
+                self.format_control_transfer(&request, &usb, &setup, &buffer, &UrbOf::Request)?;
             let (handle, _) = buffer.shown();
             let kind = request_types::WdfUsbRequestTypeDeviceControlTransfer;
             self.keep_urb(&request, urb, kind, |parameters| {
@@ -96,7 +111,10 @@ impl System {
         }
         let irp = self.validate_target(request, &usb.target)?;
         self.begin_urb_format(request, &irp, of)?;
-        let structure = (URB_FUNCTION_CONTROL_TRANSFER, size_of::<_URB_CONTROL_TRANSFER>());
+        let structure = (
+            URB_FUNCTION_CONTROL_TRANSFER,
+            size_of::<_URB_CONTROL_TRANSFER>(),
+        );
         let built = self.urb_for(request, usb, of, structure).and_then(|urb| {
             let place = self.place_buffer(request, buffer)?;
             Ok((urb, place))
@@ -111,8 +129,14 @@ impl System {
         // SAFETY: both members of the union are eight bytes.
         let mut packet = unsafe { setup.Generic.Bytes };
         let [.., low, high] = &mut packet;
-        [*low, *high] = u16::try_from(place.length).unwrap_or(u16::MAX).to_le_bytes();
-        let direction = if packet[0] & DEVICE_TO_HOST == 0 { 0 } else { USBD_TRANSFER_DIRECTION_IN };
+        [*low, *high] = u16::try_from(place.length)
+            .unwrap_or(u16::MAX)
+            .to_le_bytes();
+        let direction = if packet[0] & DEVICE_TO_HOST == 0 {
+            0
+        } else {
+            USBD_TRANSFER_DIRECTION_IN
+        };
         let (pipe, default_pipe) = if usb.on_usbd.get() {
             (usb.control_pipe.get(), 0)
         } else {
@@ -131,7 +155,10 @@ impl System {
                 ..Default::default()
             },
         );
-        debug_assert_eq!(urb.field::<[u8; 8]>(offset_of!(_URB_CONTROL_TRANSFER, SetupPacket)), Some(packet));
+        debug_assert_eq!(
+            urb.field::<[u8; 8]>(offset_of!(_URB_CONTROL_TRANSFER, SetupPacket)),
+            Some(packet)
+        );
         self.end_urb_format(request, &irp, urb);
         Ok((urb, memory))
     }

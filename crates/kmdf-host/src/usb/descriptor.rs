@@ -40,7 +40,10 @@ impl<'a> Iterator for Descriptors<'a> {
             return None;
         }
         let bytes = rest.get(..length)?;
-        let descriptor = Descriptor { offset: self.offset, bytes };
+        let descriptor = Descriptor {
+            offset: self.offset,
+            bytes,
+        };
         self.offset += length;
         Some(descriptor)
     }
@@ -71,16 +74,17 @@ impl Endpoint {
     fn at(configuration: &[u8], offset: usize) -> Self {
         let byte = |index: usize| configuration.get(offset + index).copied().unwrap_or(0);
         let max_packet = u16::from_le_bytes([byte(4), byte(5)]);
-        Self { address: byte(2), attributes: byte(3), max_packet, interval: byte(6) }
+        Self {
+            address: byte(2),
+            attributes: byte(3),
+            max_packet,
+            interval: byte(6),
+        }
     }
 
     /// `USBD_PIPE_TYPE`: control 0, isochronous 1, bulk 2, interrupt 3.
     pub(crate) const fn transfer_type(&self) -> u8 {
         self.attributes & 3
-    }
-
-    pub(crate) const fn is_in(&self) -> bool {
-        self.address & 0x80 != 0
     }
 }
 
@@ -106,10 +110,21 @@ pub(crate) struct Interface {
 
 impl Interface {
     fn new(number: u8, all: &[Setting]) -> Result<Self, Malformed> {
-        let mut settings: Vec<Setting> = all.iter().filter(|setting| setting.interface == number).cloned().collect();
+        let mut settings: Vec<Setting> = all
+            .iter()
+            .filter(|setting| setting.interface == number)
+            .cloned()
+            .collect();
         settings.sort_by_key(|setting| setting.alternate);
-        let contiguous = settings.iter().enumerate().all(|(index, setting)| usize::from(setting.alternate) == index);
-        if contiguous { Ok(Self { number, settings }) } else { Err(Malformed::Settings) }
+        let contiguous = settings
+            .iter()
+            .enumerate()
+            .all(|(index, setting)| usize::from(setting.alternate) == index);
+        if contiguous {
+            Ok(Self { number, settings })
+        } else {
+            Err(Malformed::Settings)
+        }
     }
 }
 
@@ -141,7 +156,10 @@ impl<'a> Configuration<'a> {
     }
 
     fn descriptors(&self) -> Descriptors<'a> {
-        Descriptors { bytes: self.0, offset: 0 }
+        Descriptors {
+            bytes: self.0,
+            offset: 0,
+        }
     }
 
     /// All alternate settings in order, with the endpoints up to the next interface. Skips what is malformed.
@@ -149,8 +167,17 @@ impl<'a> Configuration<'a> {
         let mut settings: Vec<Setting> = Vec::new();
         for descriptor in self.descriptors() {
             if descriptor.is(INTERFACE) {
-                let &[_, _, interface, alternate, declared_endpoints, class, sub_class, protocol, ..] =
-                    descriptor.bytes
+                let &[
+                    _,
+                    _,
+                    interface,
+                    alternate,
+                    declared_endpoints,
+                    class,
+                    sub_class,
+                    protocol,
+                    ..,
+                ] = descriptor.bytes
                 else {
                     continue;
                 };
@@ -164,7 +191,9 @@ impl<'a> Configuration<'a> {
                 });
             } else if descriptor.is(ENDPOINT) {
                 if let Some(setting) = settings.last_mut() {
-                    setting.endpoints.push(Endpoint::at(self.0, descriptor.offset));
+                    setting
+                        .endpoints
+                        .push(Endpoint::at(self.0, descriptor.offset));
                 }
             }
         }
@@ -181,7 +210,10 @@ impl<'a> Configuration<'a> {
             if interfaces.len() == declared {
                 break;
             }
-            if interfaces.iter().all(|known| known.number != first.interface) {
+            if interfaces
+                .iter()
+                .all(|known| known.number != first.interface)
+            {
                 interfaces.push(Interface::new(first.interface, &settings)?);
             }
         }
@@ -193,7 +225,10 @@ impl<'a> Configuration<'a> {
 
     /// Whether there are interface descriptors although none is declared.
     pub(crate) fn has_undeclared_interfaces(&self) -> bool {
-        self.declared_interfaces() == 0 && self.descriptors().any(|descriptor| descriptor.is(INTERFACE))
+        self.declared_interfaces() == 0
+            && self
+                .descriptors()
+                .any(|descriptor| descriptor.is(INTERFACE))
     }
 
     /// Every descriptor lies inside, and every interface descriptor is long enough. Endpoint descriptors are not looked
@@ -206,7 +241,11 @@ impl<'a> Configuration<'a> {
             }
             end = descriptor.offset + descriptor.bytes.len();
         }
-        if end == self.0.len() { Ok(()) } else { Err(Malformed::Length) }
+        if end == self.0.len() {
+            Ok(())
+        } else {
+            Err(Malformed::Length)
+        }
     }
 }
 
@@ -234,7 +273,12 @@ mod tests {
         let [first, second] = &interfaces[0].settings[..] else {
             panic!("two settings");
         };
-        let endpoint = Endpoint { address: 1, attributes: 2, max_packet: 512, interval: 0 };
+        let endpoint = Endpoint {
+            address: 1,
+            attributes: 2,
+            max_packet: 512,
+            interval: 0,
+        };
         assert_eq!(first.endpoints, [endpoint]);
         assert!(!endpoint.is_in());
         assert_eq!(endpoint.transfer_type(), 2);
@@ -245,15 +289,39 @@ mod tests {
     #[test]
     fn malformed_configurations_are_told_apart() {
         let cases = [
-            ("cut off", with(|bytes| bytes.truncate(30)), Malformed::Length),
+            (
+                "cut off",
+                with(|bytes| bytes.truncate(30)),
+                Malformed::Length,
+            ),
             ("no length", with(|bytes| bytes[18] = 0), Malformed::Length),
-            ("one stray byte", with(|bytes| bytes.push(1)), Malformed::Length),
-            ("short interface", with(|bytes| bytes[25] = 8), Malformed::Length),
-            ("gap in the settings", with(|bytes| bytes[28] = 2), Malformed::Settings),
-            ("no interface at all", TWO_SETTINGS[..9].to_vec(), Malformed::NoInterface),
+            (
+                "one stray byte",
+                with(|bytes| bytes.push(1)),
+                Malformed::Length,
+            ),
+            (
+                "short interface",
+                with(|bytes| bytes[25] = 8),
+                Malformed::Length,
+            ),
+            (
+                "gap in the settings",
+                with(|bytes| bytes[28] = 2),
+                Malformed::Settings,
+            ),
+            (
+                "no interface at all",
+                TWO_SETTINGS[..9].to_vec(),
+                Malformed::NoInterface,
+            ),
         ];
         for (what, bytes, expected) in cases {
-            assert_eq!(Configuration::new(&bytes).interfaces(), Err(expected), "{what}");
+            assert_eq!(
+                Configuration::new(&bytes).interfaces(),
+                Err(expected),
+                "{what}"
+            );
         }
     }
 

@@ -6,14 +6,15 @@ use core::ptr;
 use kmdf_sys::missing::IOCTL_INTERNAL_USB_RESET_PORT;
 use kmdf_sys::{
     _URB_CONTROL_DESCRIPTOR_REQUEST, _URB_CONTROL_GET_STATUS_REQUEST, _USBD_VERSION_INFORMATION,
-    _WDF_USB_DEVICE_CREATE_CONFIG, _WDF_USB_DEVICE_INFORMATION, _WDF_USB_DEVICE_TRAITS as traits, NT_SUCCESS,
-    NTSTATUS, PUSB_DEVICE_DESCRIPTOR, PUSHORT, PVOID, PWDF_OBJECT_ATTRIBUTES, PWDF_USB_DEVICE_CREATE_CONFIG,
-    PWDF_USB_DEVICE_INFORMATION, STATUS_BUFFER_TOO_SMALL, STATUS_DEVICE_DATA_ERROR, STATUS_DEVICE_DOES_NOT_EXIST,
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, UCHAR, ULONG, URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE,
-    URB_FUNCTION_GET_STATUS_FROM_DEVICE, USB_CONFIGURATION_DESCRIPTOR_TYPE, USB_DEVICE_DESCRIPTOR_TYPE,
-    USBD_CLIENT_CONTRACT_VERSION_INVALID, USBD_PORT_CONNECTED, USBD_PORT_ENABLED, USHORT, WDFDEVICE, WDFUSBDEVICE,
-    WDFUSBINTERFACE, USBD_CONFIGURATION_HANDLE,
+    _WDF_USB_DEVICE_CREATE_CONFIG, _WDF_USB_DEVICE_INFORMATION, _WDF_USB_DEVICE_TRAITS as traits,
+    NT_SUCCESS, NTSTATUS, PUSB_DEVICE_DESCRIPTOR, PUSHORT, PVOID, PWDF_OBJECT_ATTRIBUTES,
+    PWDF_USB_DEVICE_CREATE_CONFIG, PWDF_USB_DEVICE_INFORMATION, STATUS_BUFFER_TOO_SMALL,
+    STATUS_DEVICE_DATA_ERROR, STATUS_DEVICE_DOES_NOT_EXIST, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS, STATUS_UNSUCCESSFUL, UCHAR, ULONG, URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE,
+    URB_FUNCTION_GET_STATUS_FROM_DEVICE, USB_CONFIGURATION_DESCRIPTOR_TYPE,
+    USB_DEVICE_DESCRIPTOR_TYPE, USBD_CLIENT_CONTRACT_VERSION_INVALID, USBD_CONFIGURATION_HANDLE,
+    USBD_PORT_CONNECTED, USBD_PORT_ENABLED, USHORT, WDFDEVICE, WDFUSBDEVICE, WDFUSBINTERFACE,
 };
 
 use super::descriptor::{CONFIGURATION_LENGTH, Malformed};
@@ -55,7 +56,12 @@ impl System {
         out: *mut WDFUSBDEVICE,
     ) -> NTSTATUS {
         let device: Obj<Device> = self.object(device);
-        self.create_usb_device(&device, USBD_CLIENT_CONTRACT_VERSION_INVALID, attributes, out)
+        self.create_usb_device(
+            &device,
+            USBD_CLIENT_CONTRACT_VERSION_INVALID,
+            attributes,
+            out,
+        )
     }
 
     /// `WdfUsbTargetDeviceCreateWithParameters`.
@@ -99,7 +105,10 @@ impl System {
         };
         object.passive_dispose.set(true);
         let usb: Obj<UsbDevice> = Obj::new(&object).expect("it was made a USB device");
-        match self.enumerate(device, &usb).and_then(|()| self.create_interfaces(&usb)) {
+        match self
+            .enumerate(device, &usb)
+            .and_then(|()| self.create_interfaces(&usb))
+        {
             Ok(()) => {
                 self.put(out, object.handle());
                 STATUS_SUCCESS
@@ -114,32 +123,49 @@ impl System {
     /// Asks the device what it is.
     fn enumerate(&self, device: &Obj<Device>, usb: &Obj<UsbDevice>) -> Result<(), NTSTATUS> {
         let request = self.take_internal_request();
-        let found = self.validate_target(&request, &usb.target).and_then(|_| self.fetch_descriptors(usb, &request));
+        let found = self
+            .validate_target(&request, &usb.target)
+            .and_then(|_| self.fetch_descriptors(usb, &request));
         self.return_internal_request(&request);
         found?;
         self.query_bus_interface(device, usb);
         Ok(())
     }
 
-    fn fetch_descriptors(&self, usb: &Obj<UsbDevice>, request: &Obj<Request>) -> Result<(), NTSTATUS> {
+    fn fetch_descriptors(
+        &self,
+        usb: &Obj<UsbDevice>,
+        request: &Obj<Request>,
+    ) -> Result<(), NTSTATUS> {
         // What the device writes to is memory of the model's own.
         let memory = Descriptors::new(size_of_u16::<kmdf_sys::_USB_DEVICE_DESCRIPTOR>());
         let memory = memory.ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
         let urb = self.fetch_descriptor(usb, request, USB_DEVICE_DESCRIPTOR_TYPE, &memory)?;
         usb.control_pipe.set(urb.control_pipe());
         // SAFETY: the memory is as long as the structure, and any bytes are a device descriptor.
-        usb.descriptor.set(unsafe { memory.as_ptr().cast::<kmdf_sys::_USB_DEVICE_DESCRIPTOR>().read_unaligned() });
+        usb.descriptor.set(unsafe {
+            memory
+                .as_ptr()
+                .cast::<kmdf_sys::_USB_DEVICE_DESCRIPTOR>()
+                .read_unaligned()
+        });
 
         let header = Descriptors::new(u16::try_from(CONFIGURATION_LENGTH).unwrap_or(0));
         let header = header.ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
-        let urb = self.fetch_descriptor(usb, request, USB_CONFIGURATION_DESCRIPTOR_TYPE, &header)?;
+        let urb =
+            self.fetch_descriptor(usb, request, USB_CONFIGURATION_DESCRIPTOR_TYPE, &header)?;
         let total = header.parsed().total_length();
         if urb.urb().transfer_length() == 0 || usize::from(total) < CONFIGURATION_LENGTH {
             return Err(STATUS_UNSUCCESSFUL);
         }
         self.pool_allocation()?;
         let configuration = Descriptors::new(total).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
-        self.fetch_descriptor(usb, request, USB_CONFIGURATION_DESCRIPTOR_TYPE, &configuration)?;
+        self.fetch_descriptor(
+            usb,
+            request,
+            USB_CONFIGURATION_DESCRIPTOR_TYPE,
+            &configuration,
+        )?;
         if configuration.parsed().total_length() != total {
             return Err(STATUS_DEVICE_DATA_ERROR);
         }
@@ -159,8 +185,13 @@ impl System {
         into: &Descriptors,
     ) -> Result<UrbMemory, NTSTATUS> {
         let memory = descriptor_urb(kind, 0, 0, into).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
-        let status = self.submit_own_urb(request, usb, memory.urb(), own_options(false, seconds(5)));
-        if NT_SUCCESS(status) { Ok(memory) } else { Err(status) }
+        let status =
+            self.submit_own_urb(request, usb, memory.urb(), own_options(false, seconds(5)));
+        if NT_SUCCESS(status) {
+            Ok(memory)
+        } else {
+            Err(status)
+        }
     }
 
     /// Whether the device has a supply of its own. It need not tell.
@@ -170,8 +201,14 @@ impl System {
             return;
         };
         let urb = memory.begin(URB_FUNCTION_GET_STATUS_FROM_DEVICE, length);
-        urb.write(offset_of!(_URB_CONTROL_GET_STATUS_REQUEST, TransferBufferLength), 2_u32);
-        urb.write(offset_of!(_URB_CONTROL_GET_STATUS_REQUEST, TransferBuffer), answer.as_ptr());
+        urb.write(
+            offset_of!(_URB_CONTROL_GET_STATUS_REQUEST, TransferBufferLength),
+            2_u32,
+        );
+        urb.write(
+            offset_of!(_URB_CONTROL_GET_STATUS_REQUEST, TransferBuffer),
+            answer.as_ptr(),
+        );
         let status = self.submit_own_urb(request, usb, urb, own_options(false, seconds(5)));
         let &[low, high] = answer.bytes() else {
             return;
@@ -185,9 +222,9 @@ impl System {
     fn query_bus_interface(&self, device: &Obj<Device>, usb: &Obj<UsbDevice>) {
         let below = bottom(&device.attached);
         let high_speed = match &below.kind {
-            DeviceKind::Lower(lower) => {
-                lower.upgrade().and_then(|lower| lower.with(|device: &mut model::UsbDevice| device.is_high_speed()))
-            }
+            DeviceKind::Lower(lower) => lower.upgrade().and_then(|lower| {
+                lower.with(|device: &mut model::UsbDevice| device.is_high_speed())
+            }),
             DeviceKind::Framework(_) => None,
         };
         usb.on_usbd.set(high_speed.is_none());
@@ -211,7 +248,7 @@ impl System {
         request.sticky_cancel.set(false);
         irp.set_next(super::format::parameters(urb));
         request.formatted.set(true);
-        self.submit_sync(request, &usb.io_target(), options, false)
+        self.submit_and_wait(request, &usb.io_target(), options)
     }
 
     fn create_interfaces(&self, usb: &Obj<UsbDevice>) -> Result<(), NTSTATUS> {
@@ -220,11 +257,15 @@ impl System {
             let Some(configuration) = configuration.as_ref() else {
                 return Err(STATUS_INVALID_PARAMETER);
             };
-            usb.mismatched.set(configuration.parsed().has_undeclared_interfaces());
-            configuration.parsed().interfaces().map_err(|malformed| match malformed {
-                Malformed::Length => STATUS_INVALID_PARAMETER,
-                Malformed::Settings | Malformed::NoInterface => STATUS_INVALID_DEVICE_REQUEST,
-            })?
+            usb.mismatched
+                .set(configuration.parsed().has_undeclared_interfaces());
+            configuration
+                .parsed()
+                .interfaces()
+                .map_err(|malformed| match malformed {
+                    Malformed::Length => STATUS_INVALID_PARAMETER,
+                    Malformed::Settings | Malformed::NoInterface => STATUS_INVALID_DEVICE_REQUEST,
+                })?
         };
         self.pool_allocation()?;
         for interface in interfaces {
@@ -256,7 +297,13 @@ impl System {
         let (version, capabilities) = if usb.on_usbd.get() {
             (_USBD_VERSION_INFORMATION::default(), 0)
         } else {
-            (_USBD_VERSION_INFORMATION { USBDI_Version: 0x600, Supported_USB_Version: 0x200 }, 1)
+            (
+                _USBD_VERSION_INFORMATION {
+                    USBDI_Version: 0x600,
+                    Supported_USB_Version: 0x200,
+                },
+                1,
+            )
         };
         information.UsbdVersionInformation = version;
         information.HcdPortCapabilities = capabilities;
@@ -265,7 +312,11 @@ impl System {
     }
 
     /// `WdfUsbTargetDeviceGetDeviceDescriptor`.
-    pub(crate) fn wdf_usb_target_device_get_device_descriptor(&self, usb: WDFUSBDEVICE, out: PUSB_DEVICE_DESCRIPTOR) {
+    pub(crate) fn wdf_usb_target_device_get_device_descriptor(
+        &self,
+        usb: WDFUSBDEVICE,
+        out: PUSB_DEVICE_DESCRIPTOR,
+    ) {
         let usb: Obj<UsbDevice> = self.object(usb);
         self.require(out, "UsbDeviceDescriptor");
         if self.irql_at_most(PASSIVE_LEVEL) {
@@ -293,7 +344,11 @@ impl System {
             return STATUS_BUFFER_TOO_SMALL;
         }
         crate::fx::memory::copy(bytes.as_ptr().cast(), out, bytes.len().min(room));
-        if room < bytes.len() { STATUS_BUFFER_TOO_SMALL } else { STATUS_SUCCESS }
+        if room < bytes.len() {
+            STATUS_BUFFER_TOO_SMALL
+        } else {
+            STATUS_SUCCESS
+        }
     }
 
     /// `WdfUsbTargetDeviceGetNumInterfaces`.
@@ -303,10 +358,16 @@ impl System {
     }
 
     /// `WdfUsbTargetDeviceGetInterface`.
-    pub(crate) fn wdf_usb_target_device_get_interface(&self, usb: WDFUSBDEVICE, index: UCHAR) -> WDFUSBINTERFACE {
+    pub(crate) fn wdf_usb_target_device_get_interface(
+        &self,
+        usb: WDFUSBDEVICE,
+        index: UCHAR,
+    ) -> WDFUSBINTERFACE {
         let usb: Obj<UsbDevice> = self.object(usb);
         let interfaces = usb.interfaces.borrow();
-        interfaces.get(usize::from(index)).map_or(ptr::null_mut(), Obj::handle)
+        interfaces
+            .get(usize::from(index))
+            .map_or(ptr::null_mut(), Obj::handle)
     }
 
     /// `WdfUsbTargetDeviceWdmGetConfigurationHandle`.
@@ -319,7 +380,10 @@ impl System {
     }
 
     /// `WdfUsbTargetDeviceIsConnectedSynchronous`.
-    pub(crate) fn wdf_usb_target_device_is_connected_synchronous(&self, usb: WDFUSBDEVICE) -> NTSTATUS {
+    pub(crate) fn wdf_usb_target_device_is_connected_synchronous(
+        &self,
+        usb: WDFUSBDEVICE,
+    ) -> NTSTATUS {
         let usb: Obj<UsbDevice> = self.object(usb);
         if !self.irql_at_most(PASSIVE_LEVEL) {
             return STATUS_INVALID_DEVICE_REQUEST;
@@ -337,33 +401,49 @@ impl System {
 
     /// Whether the port is enabled; a port that cannot be asked is taken to be.
     pub(super) fn usb_is_enabled(&self, usb: &Obj<UsbDevice>) -> bool {
-        self.port_status(usb).is_ok_and(|status| status & USBD_PORT_ENABLED == 0) == false
+        self.port_status(usb)
+            .is_ok_and(|status| status & USBD_PORT_ENABLED == 0)
+            == false
     }
 
     fn port_status(&self, usb: &Obj<UsbDevice>) -> Result<ULONG, NTSTATUS> {
-        let answer = Descriptors::new(size_of_u16::<ULONG>()).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+        let answer =
+            Descriptors::new(size_of_u16::<ULONG>()).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
         let request = self.take_internal_request();
-        let arguments =
-            [RequestBuffer::Buffer(answer.as_ptr(), 0), RequestBuffer::None, RequestBuffer::None];
+        let arguments = [
+            RequestBuffer::Buffer(answer.as_ptr(), 0),
+            RequestBuffer::None,
+            RequestBuffer::None,
+        ];
         let target = usb.io_target();
         let status = match self.format_others(&request, &target, GET_PORT_STATUS, &arguments) {
-            Ok(()) => self.submit_sync(&request, &target, own_options(true, None), false),
+            Ok(()) => self.submit_and_wait(&request, &target, own_options(true, None)),
             Err(status) => status,
         };
         self.return_internal_request(&request);
         let &[a, b, c, d] = answer.bytes() else {
             return Err(STATUS_UNSUCCESSFUL);
         };
-        if NT_SUCCESS(status) { Ok(u32::from_le_bytes([a, b, c, d])) } else { Err(status) }
+        if NT_SUCCESS(status) {
+            Ok(u32::from_le_bytes([a, b, c, d]))
+        } else {
+            Err(status)
+        }
     }
 
     /// `WdfUsbTargetDeviceResetPortSynchronously`.
-    pub(crate) fn wdf_usb_target_device_reset_port_synchronously(&self, usb: WDFUSBDEVICE) -> NTSTATUS {
+    pub(crate) fn wdf_usb_target_device_reset_port_synchronously(
+        &self,
+        usb: WDFUSBDEVICE,
+    ) -> NTSTATUS {
         self.port_request(usb, IOCTL_INTERNAL_USB_RESET_PORT)
     }
 
     /// `WdfUsbTargetDeviceCyclePortSynchronously`.
-    pub(crate) fn wdf_usb_target_device_cycle_port_synchronously(&self, usb: WDFUSBDEVICE) -> NTSTATUS {
+    pub(crate) fn wdf_usb_target_device_cycle_port_synchronously(
+        &self,
+        usb: WDFUSBDEVICE,
+    ) -> NTSTATUS {
         self.port_request(usb, kmdf_sys::missing::IOCTL_INTERNAL_USB_CYCLE_PORT)
     }
 
@@ -390,7 +470,7 @@ impl System {
                     self.cancel_sent(&pipe.target, true);
                 }
                 self.cancel_sent(&target, true);
-                self.submit_sync(&request, &target, own_options(true, None), false)
+                self.submit_and_wait(&request, &target, own_options(true, None))
             }
             Err(status) => status,
         };
@@ -402,21 +482,40 @@ impl System {
 impl UrbMemory {
     /// The handle of the control pipe, which the stack leaves in a URB of the default pipe.
     fn control_pipe(&self) -> PVOID {
-        self.urb().field(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, Reserved)).unwrap_or(ptr::null_mut())
+        self.urb()
+            .field(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, Reserved))
+            .unwrap_or(ptr::null_mut())
     }
 }
 
 /// A request for a descriptor, as much of it as there is room `into`.
-pub(super) fn descriptor_urb(kind: u32, index: u8, language: USHORT, into: &Descriptors) -> Option<UrbMemory> {
+pub(super) fn descriptor_urb(
+    kind: u32,
+    index: u8,
+    language: USHORT,
+    into: &Descriptors,
+) -> Option<UrbMemory> {
     let length = size_of::<_URB_CONTROL_DESCRIPTOR_REQUEST>();
     let memory = UrbMemory::new(length)?;
     let urb = memory.begin(URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE, length);
     let room = u32::try_from(into.bytes().len()).unwrap_or(0);
-    urb.write(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, TransferBufferLength), room);
-    urb.write(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, TransferBuffer), into.as_ptr());
-    urb.write(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, DescriptorType), u8::try_from(kind).unwrap_or(0));
+    urb.write(
+        offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, TransferBufferLength),
+        room,
+    );
+    urb.write(
+        offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, TransferBuffer),
+        into.as_ptr(),
+    );
+    urb.write(
+        offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, DescriptorType),
+        u8::try_from(kind).unwrap_or(0),
+    );
     urb.write(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, Index), index);
-    urb.write(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, LanguageId), language);
+    urb.write(
+        offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, LanguageId),
+        language,
+    );
     Some(memory)
 }
 

@@ -5,10 +5,11 @@ use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _URB_BULK_OR_INTERRUPT_TRANSFER, _URB_HEADER, _URB_PIPE_REQUEST, _WDF_REQUEST_COMPLETION_PARAMS,
-    _WDF_REQUEST_TYPE as request_type, _WDF_USB_REQUEST_COMPLETION_PARAMS, NTSTATUS, PMDL, PURB, PWDFMEMORY_OFFSET,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER,
-    USBD_PIPE_HANDLE, WDF_USB_REQUEST_TYPE, WDFMEMORY,
+    _URB_BULK_OR_INTERRUPT_TRANSFER, _URB_HEADER, _URB_PIPE_REQUEST,
+    _WDF_REQUEST_COMPLETION_PARAMS, _WDF_REQUEST_TYPE as request_type,
+    _WDF_USB_REQUEST_COMPLETION_PARAMS, NTSTATUS, PMDL, PURB, PWDFMEMORY_OFFSET,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER,
+    URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER, USBD_PIPE_HANDLE, WDF_USB_REQUEST_TYPE, WDFMEMORY,
 };
 
 use super::urb::{Urb, UrbMemory};
@@ -130,7 +131,9 @@ impl System {
         }
         let mut next = Some(Rc::clone(request.rc()));
         while let Some(object) = next {
-            if Obj::<Device>::new(&object).is_some() || Obj::<Request>::new(&object).is_some_and(|own| own.is_received()) {
+            if Obj::<Device>::new(&object).is_some()
+                || Obj::<Request>::new(&object).is_some_and(|own| own.is_received())
+            {
                 return true;
             }
             next = object.parent();
@@ -139,20 +142,34 @@ impl System {
     }
 
     /// Keeps the memory of a buffer, and says where it is as the framework does for URBs.
-    pub(super) fn place_buffer(&self, request: &Obj<Request>, buffer: &RequestBuffer) -> Result<Place, NTSTATUS> {
+    pub(super) fn place_buffer(
+        &self,
+        request: &Obj<Request>,
+        buffer: &RequestBuffer,
+    ) -> Result<Place, NTSTATUS> {
         let mdl = match buffer {
             RequestBuffer::Mdl(mdl, _) => *mdl,
             RequestBuffer::Memory(memory, range) if !memory.mdl().is_null() => {
                 self.part_of_mdl(request, memory.mdl(), *range)?
             }
-            RequestBuffer::None | RequestBuffer::Buffer(..) | RequestBuffer::Memory(..) => ptr::null_mut(),
+            RequestBuffer::None | RequestBuffer::Buffer(..) | RequestBuffer::Memory(..) => {
+                ptr::null_mut()
+            }
         };
         if let Some(memory) = buffer.memory() {
             self.keep_memory(request, memory);
         }
-        let address = if mdl.is_null() { buffer.address() } else { ptr::null_mut() };
+        let address = if mdl.is_null() {
+            buffer.address()
+        } else {
+            ptr::null_mut()
+        };
         address.expose_provenance();
-        Ok(Place { buffer: address, mdl, length: urb_length(buffer) })
+        Ok(Place {
+            buffer: address,
+            mdl,
+            length: urb_length(buffer),
+        })
     }
 
     /// Ends a format: the URB goes into the next stack location, which says nothing else.
@@ -175,9 +192,17 @@ impl System {
             types::WdfUsbRequestTypeDeviceControlTransfer => Shown::Control,
             _ => Shown::Nothing,
         };
-        let mut parameters = Box::new(_WDF_USB_REQUEST_COMPLETION_PARAMS { Type: kind, ..Default::default() });
+        let mut parameters = Box::new(_WDF_USB_REQUEST_COMPLETION_PARAMS {
+            Type: kind,
+            ..Default::default()
+        });
         describe(&mut parameters);
-        let mut context = Box::new(UrbContext { urb, _memory: memory, shown, parameters });
+        let mut context = Box::new(UrbContext {
+            urb,
+            _memory: memory,
+            shown,
+            parameters,
+        });
         let mut format = request.format.borrow_mut();
         format.params.Type = request_type::WdfRequestTypeUsb;
         format.params.Parameters.Usb.Completion = &raw mut *context.parameters;
@@ -195,11 +220,16 @@ impl System {
     ) -> Result<(Urb, Option<UrbMemory>), NTSTATUS> {
         let irp = self.validate_target(request, &pipe.target)?;
         self.begin_urb_format(request, &irp, of)?;
-        let structure = (URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER, size_of::<_URB_BULK_OR_INTERRUPT_TRANSFER>());
-        let built = self.urb_for(request, &self.usb_device_of(pipe.rc()), of, structure).and_then(|urb| {
-            let place = self.place_buffer(request, buffer)?;
-            Ok((urb, place))
-        });
+        let structure = (
+            URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER,
+            size_of::<_URB_BULK_OR_INTERRUPT_TRANSFER>(),
+        );
+        let built = self
+            .urb_for(request, &self.usb_device_of(pipe.rc()), of, structure)
+            .and_then(|urb| {
+                let place = self.place_buffer(request, buffer)?;
+                Ok((urb, place))
+            });
         let ((urb, memory), place) = match built {
             Ok(built) => built,
             Err(status) => {
@@ -234,7 +264,12 @@ impl System {
         let irp = self.validate_target(request, &pipe.target)?;
         self.begin_urb_format(request, &irp, of)?;
         let device = self.usb_device_of(pipe.rc());
-        let (urb, memory) = self.urb_for(request, &device, of, (function, size_of::<_URB_PIPE_REQUEST>()))?;
+        let (urb, memory) = self.urb_for(
+            request,
+            &device,
+            of,
+            (function, size_of::<_URB_PIPE_REQUEST>()),
+        )?;
         let handle: USBD_PIPE_HANDLE = pipe.information.get().PipeHandle;
         urb.write(core::mem::offset_of!(_URB_PIPE_REQUEST, PipeHandle), handle);
         self.end_urb_format(request, &irp, urb);
@@ -273,13 +308,21 @@ impl System {
     ) -> Result<(), NTSTATUS> {
         let buffer = self.memory_range(memory, offsets)?;
         let (size, offset) = match &buffer {
-            RequestBuffer::Memory(memory, range) => (memory.size(), range.map_or(0, |range| range.offset)),
+            RequestBuffer::Memory(memory, range) => {
+                (memory.size(), range.map_or(0, |range| range.offset))
+            }
             _ => (0, 0),
         };
         if size - offset < size_of::<_URB_HEADER>() {
             return Err(STATUS_INVALID_PARAMETER);
         }
-        let urb = self.format_driver_urb(request, target, buffer.address().cast(), Some(&buffer), &UrbOf::Request)?;
+        let urb = self.format_driver_urb(
+            request,
+            target,
+            buffer.address().cast(),
+            Some(&buffer),
+            &UrbOf::Request,
+        )?;
         self.keep_urb(request, (urb, None), kind, |parameters| {
             // The URB's memory is at the same place for devices and pipes.
             parameters.Parameters.PipeUrb.Buffer = memory;
@@ -289,7 +332,10 @@ impl System {
 }
 
 /// The length that a URB is given: of a range with an offset and no length it is the whole memory's.
-#[allow(clippy::cast_possible_truncation, reason = "the framework cuts it to 32 bits without a check")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the framework cuts it to 32 bits without a check"
+)]
 fn urb_length(buffer: &RequestBuffer) -> u32 {
     match buffer {
         RequestBuffer::Memory(memory, range) => match range {

@@ -5,12 +5,13 @@ use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _URB_SELECT_INTERFACE, _USB_INTERFACE_DESCRIPTOR, _USBD_INTERFACE_INFORMATION, _USBD_PIPE_INFORMATION,
-    _WDF_USB_INTERFACE_SELECT_SETTING_PARAMS, _WDF_USB_PIPE_INFORMATION, _WDF_USB_PIPE_TYPE as pipe_types,
-    _WdfUsbTargetDeviceSelectSettingType as setting_types, BYTE, NT_SUCCESS, NTSTATUS, PURB,
-    PUSB_INTERFACE_DESCRIPTOR, PWDF_OBJECT_ATTRIBUTES, PWDF_USB_INTERFACE_SELECT_SETTING_PARAMS,
-    PWDF_USB_PIPE_INFORMATION, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UCHAR, URB_FUNCTION_SELECT_INTERFACE,
+    _URB_SELECT_INTERFACE, _USB_INTERFACE_DESCRIPTOR, _USBD_INTERFACE_INFORMATION,
+    _USBD_PIPE_INFORMATION, _WDF_USB_INTERFACE_SELECT_SETTING_PARAMS, _WDF_USB_PIPE_INFORMATION,
+    _WDF_USB_PIPE_TYPE as pipe_types, _WdfUsbTargetDeviceSelectSettingType as setting_types, BYTE,
+    NT_SUCCESS, NTSTATUS, PURB, PUSB_INTERFACE_DESCRIPTOR, PWDF_OBJECT_ATTRIBUTES,
+    PWDF_USB_INTERFACE_SELECT_SETTING_PARAMS, PWDF_USB_PIPE_INFORMATION,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UCHAR, URB_FUNCTION_SELECT_INTERFACE,
     USBD_DEFAULT_MAXIMUM_TRANSFER_SIZE, WDFUSBINTERFACE, WDFUSBPIPE,
 };
 
@@ -43,10 +44,22 @@ pub(super) const fn select_interface_size(endpoints: usize) -> usize {
 pub(super) fn write_information(urb: Urb, offset: usize, number: u8, alternate: u8, endpoints: u8) {
     let size = information_size(usize::from(endpoints));
     let length = u16::try_from(size).unwrap_or(u16::MAX);
-    urb.write(offset + offset_of!(_USBD_INTERFACE_INFORMATION, Length), length);
-    urb.write(offset + offset_of!(_USBD_INTERFACE_INFORMATION, InterfaceNumber), number);
-    urb.write(offset + offset_of!(_USBD_INTERFACE_INFORMATION, AlternateSetting), alternate);
-    urb.write(offset + offset_of!(_USBD_INTERFACE_INFORMATION, NumberOfPipes), u32::from(endpoints));
+    urb.write(
+        offset + offset_of!(_USBD_INTERFACE_INFORMATION, Length),
+        length,
+    );
+    urb.write(
+        offset + offset_of!(_USBD_INTERFACE_INFORMATION, InterfaceNumber),
+        number,
+    );
+    urb.write(
+        offset + offset_of!(_USBD_INTERFACE_INFORMATION, AlternateSetting),
+        alternate,
+    );
+    urb.write(
+        offset + offset_of!(_USBD_INTERFACE_INFORMATION, NumberOfPipes),
+        u32::from(endpoints),
+    );
     for index in 0..usize::from(endpoints) {
         let pipe = offset + information_size(index);
         let size = offset_of!(_USBD_PIPE_INFORMATION, MaximumTransferSize);
@@ -56,7 +69,10 @@ pub(super) fn write_information(urb: Urb, offset: usize, number: u8, alternate: 
 
 impl System {
     /// `WdfUsbInterfaceGetInterfaceNumber`.
-    pub(crate) fn wdf_usb_interface_get_interface_number(&self, interface: WDFUSBINTERFACE) -> BYTE {
+    pub(crate) fn wdf_usb_interface_get_interface_number(
+        &self,
+        interface: WDFUSBINTERFACE,
+    ) -> BYTE {
         let interface: Obj<UsbInterface> = self.object(interface);
         interface.number
     }
@@ -68,9 +84,15 @@ impl System {
     }
 
     /// `WdfUsbInterfaceGetNumEndpoints`.
-    pub(crate) fn wdf_usb_interface_get_num_endpoints(&self, interface: WDFUSBINTERFACE, setting: UCHAR) -> BYTE {
+    pub(crate) fn wdf_usb_interface_get_num_endpoints(
+        &self,
+        interface: WDFUSBINTERFACE,
+        setting: UCHAR,
+    ) -> BYTE {
         let interface: Obj<UsbInterface> = self.object(interface);
-        interface.setting(setting).map_or(0, |setting| setting.declared_endpoints)
+        interface
+            .setting(setting)
+            .map_or(0, |setting| setting.declared_endpoints)
     }
 
     /// `WdfUsbInterfaceGetDescriptor`.
@@ -85,7 +107,9 @@ impl System {
         let device = self.usb_device_of(interface.rc());
         let configuration = device.configuration.borrow();
         let start = interface.setting(setting).map(|setting| setting.offset);
-        let bytes = start.zip(configuration.as_ref()).and_then(|(start, known)| known.bytes().get(start..));
+        let bytes = start
+            .zip(configuration.as_ref())
+            .and_then(|(start, known)| known.bytes().get(start..));
         let mut descriptor = [0_u8; size_of::<_USB_INTERFACE_DESCRIPTOR>()];
         if let Some(bytes) = bytes {
             let length = descriptor.len().min(bytes.len());
@@ -109,7 +133,8 @@ impl System {
             return;
         }
         let endpoints = interface.setting(setting).map(|setting| &setting.endpoints);
-        let Some(found) = endpoints.and_then(|endpoints| endpoints.get(usize::from(endpoint))) else {
+        let Some(found) = endpoints.and_then(|endpoints| endpoints.get(usize::from(endpoint)))
+        else {
             return;
         };
         let mut information = self.get(out);
@@ -136,17 +161,21 @@ impl System {
         information.EndpointAddress = endpoint.address;
         information.Interval = endpoint.interval;
         information.PipeType = pipe_type(i32::from(endpoint.transfer_type()));
-        information.MaximumTransferSize = if information.PipeType == pipe_types::WdfUsbPipeTypeControl {
-            CONTROL_TRANSFER
-        } else if self.usb_device_of(interface.rc()).is_at_high_speed() {
-            HIGH_SPEED_TRANSFER
-        } else {
-            OTHER_SPEED_TRANSFER
-        };
+        information.MaximumTransferSize =
+            if information.PipeType == pipe_types::WdfUsbPipeTypeControl {
+                CONTROL_TRANSFER
+            } else if self.usb_device_of(interface.rc()).is_at_high_speed() {
+                HIGH_SPEED_TRANSFER
+            } else {
+                OTHER_SPEED_TRANSFER
+            };
     }
 
     /// `WdfUsbInterfaceGetConfiguredSettingIndex`.
-    pub(crate) fn wdf_usb_interface_get_configured_setting_index(&self, interface: WDFUSBINTERFACE) -> BYTE {
+    pub(crate) fn wdf_usb_interface_get_configured_setting_index(
+        &self,
+        interface: WDFUSBINTERFACE,
+    ) -> BYTE {
         let interface: Obj<UsbInterface> = self.object(interface);
         if interface.is_configured() {
             return interface.current.get();
@@ -156,7 +185,10 @@ impl System {
     }
 
     /// `WdfUsbInterfaceGetNumConfiguredPipes`.
-    pub(crate) fn wdf_usb_interface_get_num_configured_pipes(&self, interface: WDFUSBINTERFACE) -> BYTE {
+    pub(crate) fn wdf_usb_interface_get_num_configured_pipes(
+        &self,
+        interface: WDFUSBINTERFACE,
+    ) -> BYTE {
         let interface: Obj<UsbInterface> = self.object(interface);
         interface.pipe_count()
     }
@@ -229,8 +261,13 @@ impl System {
                 if interface.has_selected(index) {
                     return STATUS_SUCCESS;
                 }
-                match interface.setting(index).map(|setting| setting.declared_endpoints) {
-                    Some(endpoints) => self.select_setting(&interface, &attributes, index, endpoints),
+                match interface
+                    .setting(index)
+                    .map(|setting| setting.declared_endpoints)
+                {
+                    Some(endpoints) => {
+                        self.select_setting(&interface, &attributes, index, endpoints)
+                    }
                     None => STATUS_INVALID_PARAMETER,
                 }
             }
@@ -287,16 +324,28 @@ impl System {
         let size = select_interface_size(usize::from(endpoints));
         let memory = UrbMemory::new(size)?;
         let urb = memory.begin(URB_FUNCTION_SELECT_INTERFACE, size);
-        let handle = self.usb_device_of(interface.rc()).configuration_handle.get();
-        urb.write(offset_of!(_URB_SELECT_INTERFACE, ConfigurationHandle), handle);
+        let handle = self
+            .usb_device_of(interface.rc())
+            .configuration_handle
+            .get();
+        urb.write(
+            offset_of!(_URB_SELECT_INTERFACE, ConfigurationHandle),
+            handle,
+        );
         let place = offset_of!(_URB_SELECT_INTERFACE, Interface);
         write_information(urb, place, interface.number, alternate, endpoints);
         Some(memory)
     }
 
-    fn select_setting_by_urb(&self, interface: &Obj<UsbInterface>, attributes: &Attributes, urb: Urb) -> NTSTATUS {
+    fn select_setting_by_urb(
+        &self,
+        interface: &Obj<UsbInterface>,
+        attributes: &Attributes,
+        urb: Urb,
+    ) -> NTSTATUS {
         let place = offset_of!(_URB_SELECT_INTERFACE, Interface);
-        let alternate = urb.field::<u8>(place + offset_of!(_USBD_INTERFACE_INFORMATION, AlternateSetting));
+        let alternate =
+            urb.field::<u8>(place + offset_of!(_USBD_INTERFACE_INFORMATION, AlternateSetting));
         if alternate.is_some_and(|alternate| interface.has_selected(alternate)) {
             return STATUS_SUCCESS;
         }
@@ -323,8 +372,11 @@ impl System {
     ) -> NTSTATUS {
         let place = offset_of!(_URB_SELECT_INTERFACE, Interface);
         // How many pipes there are is told by the length that the sender gave.
-        let length = urb.field::<u16>(place + offset_of!(_USBD_INTERFACE_INFORMATION, Length)).unwrap_or(0);
-        let count = usize::from(length).saturating_sub(NO_PIPES) / size_of::<_USBD_PIPE_INFORMATION>();
+        let length = urb
+            .field::<u16>(place + offset_of!(_USBD_INTERFACE_INFORMATION, Length))
+            .unwrap_or(0);
+        let count =
+            usize::from(length).saturating_sub(NO_PIPES) / size_of::<_USBD_PIPE_INFORMATION>();
         let pipes = match self.create_pipes(interface, count, attributes) {
             Ok(pipes) => pipes,
             Err(status) => return status,
@@ -370,8 +422,15 @@ impl System {
     }
 
     /// The interface now has these pipes, as the URB describes them.
-    pub(super) fn take_setting(&self, interface: &Obj<UsbInterface>, urb: Urb, place: usize, pipes: Vec<Obj<UsbPipe>>) {
-        let alternate = urb.field(place + offset_of!(_USBD_INTERFACE_INFORMATION, AlternateSetting));
+    pub(super) fn take_setting(
+        &self,
+        interface: &Obj<UsbInterface>,
+        urb: Urb,
+        place: usize,
+        pipes: Vec<Obj<UsbPipe>>,
+    ) {
+        let alternate =
+            urb.field(place + offset_of!(_USBD_INTERFACE_INFORMATION, AlternateSetting));
         interface.current.set(alternate.unwrap_or(0));
         for (index, pipe) in pipes.iter().enumerate() {
             if let Some(information) = urb.field(place + information_size(index)) {

@@ -26,6 +26,7 @@ use kmdf_sys::{
 use crate::faults::Allocation;
 use crate::fx::class::Obj;
 use crate::fx::object::Object;
+use crate::fx::request::Request;
 use crate::fx::target::IoTarget;
 use crate::fx::target::submit::SendOptions;
 use crate::system::System;
@@ -74,12 +75,20 @@ impl UsbDevice {
     }
 
     fn interface_numbered(&self, number: u8) -> Option<Obj<UsbInterface>> {
-        self.interfaces.borrow().iter().find(|interface| interface.number == number).cloned()
+        self.interfaces
+            .borrow()
+            .iter()
+            .find(|interface| interface.number == number)
+            .cloned()
     }
 
     /// All configured pipes, interface by interface.
     fn pipes(&self) -> Vec<Obj<UsbPipe>> {
-        self.interfaces.borrow().iter().flat_map(|interface| interface.pipes()).collect()
+        self.interfaces
+            .borrow()
+            .iter()
+            .flat_map(|interface| interface.pipes())
+            .collect()
     }
 
     /// Breaks reference cycles at the end of a system.
@@ -99,7 +108,12 @@ pub(crate) struct UsbInterface {
 
 impl UsbInterface {
     fn new(interface: descriptor::Interface) -> Self {
-        Self { number: interface.number, settings: interface.settings, pipes: RefCell::new(None), current: Cell::new(0) }
+        Self {
+            number: interface.number,
+            settings: interface.settings,
+            pipes: RefCell::new(None),
+            current: Cell::new(0),
+        }
     }
 
     fn is_configured(&self) -> bool {
@@ -206,7 +220,9 @@ pub(crate) struct UsbState {
 
 impl UsbState {
     pub(crate) const fn new() -> Self {
-        Self { spare: RefCell::new(Vec::new()) }
+        Self {
+            spare: RefCell::new(Vec::new()),
+        }
     }
 }
 
@@ -217,7 +233,12 @@ const fn seconds(count: i64) -> Option<i64> {
 
 /// Options of the framework's own requests.
 const fn own_options(ignores_state: bool, timeout: Option<i64>) -> SendOptions {
-    SendOptions { synchronous: false, ignores_state, send_and_forget: false, timeout }
+    SendOptions {
+        synchronous: false,
+        ignores_state,
+        send_and_forget: false,
+        timeout,
+    }
 }
 
 impl System {
@@ -236,9 +257,25 @@ impl System {
         self.framework.usb.spare.borrow_mut().push(urb);
     }
 
+    /// Submits and waits; the status of the driver below, or the one with which the target refused the request.
+    fn submit_and_wait(
+        &self,
+        request: &Obj<Request>,
+        target: &Obj<IoTarget>,
+        options: SendOptions,
+    ) -> NTSTATUS {
+        match self.submit_sync(request, target, options, false) {
+            Ok(status) | Err(status) => status,
+        }
+    }
+
     /// Counts an allocation of the framework's that has no sort of its own.
     fn pool_allocation(&self) -> Result<(), NTSTATUS> {
-        if self.faults.fails(Allocation::Pool) { Err(STATUS_INSUFFICIENT_RESOURCES) } else { Ok(()) }
+        if self.faults.fails(Allocation::Pool) {
+            Err(STATUS_INSUFFICIENT_RESOURCES)
+        } else {
+            Ok(())
+        }
     }
 
     /// The WDFUSBDEVICE that an interface or pipe belongs to.

@@ -1,14 +1,14 @@
 //! WDFUSBPIPE: what pipes are, and sending to them.
 
-
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _USBD_PIPE_TYPE as usbd_types, _WDF_USB_PIPE_TYPE as types, _WDF_USB_REQUEST_TYPE as request_types, BOOLEAN,
-    NTSTATUS, PULONG, PURB, PWDF_MEMORY_DESCRIPTOR, PWDF_REQUEST_SEND_OPTIONS, PWDF_USB_PIPE_INFORMATION,
-    PWDFMEMORY_OFFSET, STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_DEVICE_REQUEST, ULONG, URB_FUNCTION_ABORT_PIPE,
-    URB_FUNCTION_RESET_PIPE, USBD_PIPE_HANDLE, USBD_SHORT_TRANSFER_OK, USBD_TRANSFER_DIRECTION_IN, WDF_USB_PIPE_TYPE,
-    WDFMEMORY, WDFREQUEST, WDFUSBPIPE,
+    _USBD_PIPE_TYPE as usbd_types, _WDF_USB_PIPE_TYPE as types,
+    _WDF_USB_REQUEST_TYPE as request_types, BOOLEAN, NTSTATUS, PULONG, PURB,
+    PWDF_MEMORY_DESCRIPTOR, PWDF_REQUEST_SEND_OPTIONS, PWDF_USB_PIPE_INFORMATION,
+    PWDFMEMORY_OFFSET, STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_DEVICE_REQUEST, ULONG,
+    URB_FUNCTION_ABORT_PIPE, URB_FUNCTION_RESET_PIPE, USBD_PIPE_HANDLE, USBD_SHORT_TRANSFER_OK,
+    USBD_TRANSFER_DIRECTION_IN, WDF_USB_PIPE_TYPE, WDFMEMORY, WDFREQUEST, WDFUSBPIPE,
 };
 
 use super::UsbPipe;
@@ -83,12 +83,18 @@ impl System {
         information.Interval = known.Interval;
         information.PipeType = pipe_type(known.PipeType);
         information.MaximumTransferSize = known.MaximumTransferSize;
-        information.SettingIndex = pipe.interface().map_or(0, |interface| interface.current.get());
+        information.SettingIndex = pipe
+            .interface()
+            .map_or(0, |interface| interface.current.get());
         self.put(out, information);
     }
 
     /// `WdfUsbTargetPipeGetInformation`.
-    pub(crate) fn wdf_usb_target_pipe_get_information(&self, pipe: WDFUSBPIPE, out: PWDF_USB_PIPE_INFORMATION) {
+    pub(crate) fn wdf_usb_target_pipe_get_information(
+        &self,
+        pipe: WDFUSBPIPE,
+        out: PWDF_USB_PIPE_INFORMATION,
+    ) {
         let pipe: Obj<UsbPipe> = self.object(pipe);
         self.require(out, "PipeInformation");
         self.put_pipe_information(&pipe, out);
@@ -119,7 +125,10 @@ impl System {
     }
 
     /// `WdfUsbTargetPipeWdmGetPipeHandle`.
-    pub(crate) fn wdf_usb_target_pipe_wdm_get_pipe_handle(&self, pipe: WDFUSBPIPE) -> USBD_PIPE_HANDLE {
+    pub(crate) fn wdf_usb_target_pipe_wdm_get_pipe_handle(
+        &self,
+        pipe: WDFUSBPIPE,
+    ) -> USBD_PIPE_HANDLE {
         let pipe: Obj<UsbPipe> = self.object(pipe);
         pipe.information.get().PipeHandle
     }
@@ -163,12 +172,18 @@ impl System {
         let memory = self.take_urb();
         let formatted = self.check_sync(options).and_then(|options| {
             let buffer = self.descriptor(buffer, Nothing::Refused)?;
-            let urb = self.format_pipe_transfer(&request, &pipe, &buffer, flags, &UrbOf::Sender(&memory))?;
+            let urb = self.format_pipe_transfer(
+                &request,
+                &pipe,
+                &buffer,
+                flags,
+                &UrbOf::Sender(&memory),
+            )?;
             Ok((options, urb))
         });
         let status = match formatted {
             Ok((options, urb)) => {
-                let status = self.submit_sync(&request, &pipe.io_target(), options, false);
+                let status = self.submit_and_wait(&request, &pipe.io_target(), options);
                 // Also when it was never sent: then it is the length that was asked for.
                 self.put(moved, urb.transfer_length());
                 status
@@ -240,7 +255,8 @@ impl System {
         let pipe: Obj<UsbPipe> = self.object(pipe);
         let request: Obj<Request> = self.object(request);
         status_of(self.memory_range(memory, offsets).and_then(|buffer| {
-            self.format_pipe_transfer(&request, &pipe, &buffer, flags, &UrbOf::Request).map(drop)
+            self.format_pipe_transfer(&request, &pipe, &buffer, flags, &UrbOf::Request)
+                .map(drop)
         }))
     }
 
@@ -251,7 +267,8 @@ impl System {
         pipe: &Obj<UsbPipe>,
         buffer: &RequestBuffer,
     ) -> Result<(), NTSTATUS> {
-        self.format_pipe_transfer(request, pipe, buffer, READ, &UrbOf::Request).map(drop)
+        self.format_pipe_transfer(request, pipe, buffer, READ, &UrbOf::Request)
+            .map(drop)
     }
 
     /// `WdfUsbTargetPipeAbortSynchronously`.
@@ -265,7 +282,9 @@ impl System {
         let request = self.begin_sync_request(request);
         let options = self.check_sync(options);
         let status = match options {
-            Ok(options) => self.send_pipe_request(&pipe, &request, options, URB_FUNCTION_ABORT_PIPE),
+            Ok(options) => {
+                self.send_pipe_request(&pipe, &request, options, URB_FUNCTION_ABORT_PIPE)
+            }
             Err(status) => status,
         };
         self.end_sync_request(&request);
@@ -284,7 +303,10 @@ impl System {
         let options = self.check_sync(options);
         let status = match options {
             Ok(options) => {
-                let options = SendOptions { ignores_state: true, ..options };
+                let options = SendOptions {
+                    ignores_state: true,
+                    ..options
+                };
                 self.send_pipe_request(&pipe, &request, options, URB_FUNCTION_RESET_PIPE)
             }
             Err(status) => status,
@@ -311,15 +333,16 @@ impl System {
         function: u32,
     ) -> NTSTATUS {
         let memory = self.take_urb();
-        let status = match self.format_pipe_request(request, pipe, function, &UrbOf::Sender(&memory)) {
-            Ok(_) => {
-                if function == URB_FUNCTION_RESET_PIPE {
-                    self.cancel_sent(&pipe.target, true);
+        let status =
+            match self.format_pipe_request(request, pipe, function, &UrbOf::Sender(&memory)) {
+                Ok(_) => {
+                    if function == URB_FUNCTION_RESET_PIPE {
+                        self.cancel_sent(&pipe.target, true);
+                    }
+                    self.submit_and_wait(request, &pipe.io_target(), options)
                 }
-                self.submit_sync(request, &pipe.io_target(), options, false)
-            }
-            Err(status) => status,
-        };
+                Err(status) => status,
+            };
         self.give_urb(memory);
         status
     }
@@ -330,7 +353,12 @@ impl System {
         pipe: WDFUSBPIPE,
         request: WDFREQUEST,
     ) -> NTSTATUS {
-        self.pipe_request_format(pipe, request, URB_FUNCTION_ABORT_PIPE, request_types::WdfUsbRequestTypePipeAbort)
+        self.pipe_request_format(
+            pipe,
+            request,
+            URB_FUNCTION_ABORT_PIPE,
+            request_types::WdfUsbRequestTypePipeAbort,
+        )
     }
 
     /// `WdfUsbTargetPipeFormatRequestForReset`.
@@ -339,15 +367,29 @@ impl System {
         pipe: WDFUSBPIPE,
         request: WDFREQUEST,
     ) -> NTSTATUS {
-        self.pipe_request_format(pipe, request, URB_FUNCTION_RESET_PIPE, request_types::WdfUsbRequestTypePipeReset)
+        self.pipe_request_format(
+            pipe,
+            request,
+            URB_FUNCTION_RESET_PIPE,
+            request_types::WdfUsbRequestTypePipeReset,
+        )
     }
 
-    fn pipe_request_format(&self, pipe: WDFUSBPIPE, request: WDFREQUEST, function: u32, kind: i32) -> NTSTATUS {
+    fn pipe_request_format(
+        &self,
+        pipe: WDFUSBPIPE,
+        request: WDFREQUEST,
+        function: u32,
+        kind: i32,
+    ) -> NTSTATUS {
         let pipe: Obj<UsbPipe> = self.object(pipe);
         let request: Obj<Request> = self.object(request);
-        status_of(self.format_pipe_request(&request, &pipe, function, &UrbOf::Request).map(|urb| {
-            self.keep_urb(&request, urb, kind, |_| {});
-        }))
+        status_of(
+            self.format_pipe_request(&request, &pipe, function, &UrbOf::Request)
+                .map(|urb| {
+                    self.keep_urb(&request, urb, kind, |_| {});
+                }),
+        )
     }
 
     /// `WdfUsbTargetPipeSendUrbSynchronously`.
@@ -381,7 +423,7 @@ impl System {
             Ok(options)
         });
         let status = match formatted {
-            Ok(options) => self.submit_sync(&request, &target, options, false),
+            Ok(options) => self.submit_and_wait(&request, &target, options),
             Err(status) => status,
         };
         self.end_sync_request(&request);
@@ -412,12 +454,17 @@ impl System {
         attributes: &crate::fx::attributes::Attributes,
     ) -> Result<Obj<UsbPipe>, NTSTATUS> {
         let device = self.usb_device_of(interface);
-        let below = device.target.device.borrow().clone().ok_or(kmdf_sys::STATUS_INVALID_DEVICE_STATE)?;
+        let below = device
+            .target
+            .device
+            .borrow()
+            .clone()
+            .ok_or(kmdf_sys::STATUS_INVALID_DEVICE_STATE)?;
         let pipe = UsbPipe::new(&below, Default::default());
-        let object = self.create_object(crate::fx::class::Kind::UsbPipe(pipe), interface, attributes)?;
+        let object =
+            self.create_object(crate::fx::class::Kind::UsbPipe(pipe), interface, attributes)?;
         object.no_delete.set(true);
         object.passive_dispose.set(true);
         Ok(Obj::new(&object).expect("it was made a pipe"))
     }
 }
-

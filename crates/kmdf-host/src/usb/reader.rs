@@ -5,11 +5,12 @@ use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _POOL_TYPE as pool_type, _WDF_OBJECT_ATTRIBUTES, _WDF_USB_CONTINUOUS_READER_CONFIG, NT_SUCCESS, NTSTATUS,
-    PFN_WDF_USB_READER_COMPLETION_ROUTINE, PFN_WDF_USB_READERS_FAILED, PWDF_USB_CONTINUOUS_READER_CONFIG,
-    STATUS_CANCELLED, STATUS_INFO_LENGTH_MISMATCH, STATUS_INTEGER_OVERFLOW, STATUS_INVALID_BUFFER_SIZE,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
-    STATUS_UNSUCCESSFUL, USBD_STATUS, WDFCONTEXT, WDFMEMORY, WDFUSBPIPE,
+    _POOL_TYPE as pool_type, _WDF_OBJECT_ATTRIBUTES, _WDF_USB_CONTINUOUS_READER_CONFIG, NT_SUCCESS,
+    NTSTATUS, PFN_WDF_USB_READER_COMPLETION_ROUTINE, PFN_WDF_USB_READERS_FAILED,
+    PWDF_USB_CONTINUOUS_READER_CONFIG, STATUS_CANCELLED, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INTEGER_OVERFLOW, STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, STATUS_UNSUCCESSFUL,
+    USBD_STATUS, WDFCONTEXT, WDFMEMORY, WDFUSBPIPE,
 };
 
 use super::UsbPipe;
@@ -60,11 +61,20 @@ impl Reader {
     }
 
     fn repeater_of(&self, request: &Obj<Request>) -> Option<Rc<Repeater>> {
-        self.repeaters.borrow().iter().find(|repeater| repeater.request.is(request)).cloned()
+        self.repeaters
+            .borrow()
+            .iter()
+            .find(|repeater| repeater.request.is(request))
+            .cloned()
     }
 
     fn is_idle(&self) -> bool {
-        !self.recovering.get() && self.repeaters.borrow().iter().all(|repeater| !repeater.busy.get())
+        !self.recovering.get()
+            && self
+                .repeaters
+                .borrow()
+                .iter()
+                .all(|repeater| !repeater.busy.get())
     }
 }
 
@@ -96,7 +106,9 @@ impl System {
             return Err(STATUS_INVALID_PARAMETER);
         }
         let total = config.HeaderLength.checked_add(config.TransferLength);
-        let total = total.and_then(|total| total.checked_add(config.TrailerLength)).ok_or(STATUS_INTEGER_OVERFLOW)?;
+        let total = total
+            .and_then(|total| total.checked_add(config.TrailerLength))
+            .ok_or(STATUS_INTEGER_OVERFLOW)?;
         self.attributes(config.BufferAttributes, Rules::REQUEST)?;
         if !pipe.takes_transfers() || pipe.is_out() {
             return Err(STATUS_INVALID_DEVICE_REQUEST);
@@ -115,7 +127,10 @@ impl System {
         };
         attributes.ParentObject = pipe.handle();
         let reader = Rc::new(Reader {
-            transfer: Range { offset: config.HeaderLength, length: config.TransferLength },
+            transfer: Range {
+                offset: config.HeaderLength,
+                length: config.TransferLength,
+            },
             total,
             attributes,
             complete: config.EvtUsbTargetPipeReadComplete,
@@ -137,15 +152,32 @@ impl System {
         result
     }
 
-    fn create_repeaters(&self, pipe: &Obj<UsbPipe>, reader: &Rc<Reader>, wanted: u8) -> Result<(), NTSTATUS> {
-        let count = if wanted == 0 { DEFAULT_READS } else { wanted.min(MAXIMUM_READS) };
+    fn create_repeaters(
+        &self,
+        pipe: &Obj<UsbPipe>,
+        reader: &Rc<Reader>,
+        wanted: u8,
+    ) -> Result<(), NTSTATUS> {
+        let count = if wanted == 0 {
+            DEFAULT_READS
+        } else {
+            wanted.min(MAXIMUM_READS)
+        };
         for _ in 0..count {
             let request = Request::new(Source::Created, None);
             let driver = pipe.rc().driver.get();
             // Drivers never see it, so it has no handle.
-            let object = Rc::new(Object::new(Kind::Request(Box::new(request)), driver, self.origin()));
+            let object = Rc::new(Object::new(
+                Kind::Request(Box::new(request)),
+                driver,
+                self.origin(),
+            ));
             let request = Obj::new(&object).expect("it was made a request");
-            let repeater = Rc::new(Repeater { request, busy: Cell::new(false), memory: Cell::new(ptr::null_mut()) });
+            let repeater = Rc::new(Repeater {
+                request,
+                busy: Cell::new(false),
+                memory: Cell::new(ptr::null_mut()),
+            });
             reader.repeaters.borrow_mut().push(Rc::clone(&repeater));
             self.format_repeater(pipe, reader, &repeater)?;
         }
@@ -153,7 +185,12 @@ impl System {
     }
 
     /// Gives a read fresh memory and formats it.
-    fn format_repeater(&self, pipe: &Obj<UsbPipe>, reader: &Reader, repeater: &Repeater) -> Result<(), NTSTATUS> {
+    fn format_repeater(
+        &self,
+        pipe: &Obj<UsbPipe>,
+        reader: &Reader,
+        repeater: &Repeater,
+    ) -> Result<(), NTSTATUS> {
         let request = &repeater.request;
         self.release_format(request);
         self.delete_memory_of(repeater);
@@ -164,8 +201,14 @@ impl System {
         let mut attributes = reader.attributes;
         let mut memory: WDFMEMORY = ptr::null_mut();
         let pool = pool_type::NonPagedPoolNx;
-        let status =
-            self.wdf_memory_create(&raw mut attributes, pool, 0, reader.total, &raw mut memory, ptr::null_mut());
+        let status = self.wdf_memory_create(
+            &raw mut attributes,
+            pool,
+            0,
+            reader.total,
+            &raw mut memory,
+            ptr::null_mut(),
+        );
         if !NT_SUCCESS(status) {
             return Err(status);
         }
@@ -222,7 +265,12 @@ impl System {
         if pipe.target.state.get() != TargetState::Started {
             return false;
         }
-        let submitted = self.submit(&repeater.request, &pipe.io_target(), SendOptions::default(), None);
+        let submitted = self.submit(
+            &repeater.request,
+            &pipe.io_target(),
+            SendOptions::default(),
+            None,
+        );
         let sends = submitted == Submitted::Send;
         repeater.busy.set(sends);
         sends
@@ -259,15 +307,27 @@ impl System {
         let length = usize::try_from(completion).unwrap_or(usize::MAX);
         if let Some(complete) = reader.complete {
             let object = pipe.rc();
-            self.callback(object.driver.get(), "EvtUsbTargetPipeReadComplete", object.handle.get(), || {
-                // SAFETY: the driver registered this function for the reader; pipe and memory exist during the call.
-                unsafe { complete(pipe.handle(), repeater.memory.get(), length, reader.context) }
-            });
+            self.callback(
+                object.driver.get(),
+                "EvtUsbTargetPipeReadComplete",
+                object.handle.get(),
+                || {
+                    // SAFETY: the driver registered this function for the reader; pipe and memory exist during the call.
+                    unsafe {
+                        complete(pipe.handle(), repeater.memory.get(), length, reader.context)
+                    }
+                },
+            );
         }
     }
 
     /// Prepares a read to be sent again; tells whether it is to be passed down.
-    fn resubmit_repeater(&self, pipe: &Obj<UsbPipe>, reader: &Rc<Reader>, repeater: &Rc<Repeater>) -> bool {
+    fn resubmit_repeater(
+        &self,
+        pipe: &Obj<UsbPipe>,
+        reader: &Rc<Reader>,
+        repeater: &Rc<Repeater>,
+    ) -> bool {
         let formatted = self.format_repeater(pipe, reader, repeater);
         if reader.recovery_queued.get() {
             return false;
@@ -298,7 +358,9 @@ impl System {
             return;
         }
         let (pipe, reader, repeater) = (pipe.clone(), Rc::clone(reader), Rc::clone(repeater));
-        self.queue_work("continuous reader", move |system| system.run_recovery(&pipe, &reader, repeater));
+        self.queue_work("continuous reader", move |system| {
+            system.run_recovery(&pipe, &reader, repeater)
+        });
     }
 
     /// The work item: one recovery at a time, and one more if a read failed meanwhile.
@@ -320,12 +382,19 @@ impl System {
     }
 
     fn recover(&self, pipe: &Obj<UsbPipe>, reader: &Rc<Reader>, failed: &Rc<Repeater>) {
-        let status = failed.request.irp().map_or(STATUS_UNSUCCESSFUL, |irp| irp.status.get());
+        let status = failed
+            .request
+            .irp()
+            .map_or(STATUS_UNSUCCESSFUL, |irp| irp.status.get());
         let usbd_status = self.usbd_status_of(&failed.request);
         self.cancel_repeaters(reader);
         let restart = self.tell_readers_failed(pipe, reader, status, usbd_status);
         let device = self.usb_device_of(pipe.rc());
-        let mut outcome = if restart { self.usb_is_connected(&device) } else { STATUS_UNSUCCESSFUL };
+        let mut outcome = if restart {
+            self.usb_is_connected(&device)
+        } else {
+            STATUS_UNSUCCESSFUL
+        };
         if NT_SUCCESS(outcome) {
             if self.client_at_least(9) && self.usb_is_enabled(&device) {
                 // Whether the reset succeeds is not looked at.
@@ -350,7 +419,11 @@ impl System {
         let format = request.format.borrow();
         // SAFETY: a reader's request is always formatted as a USB request.
         let completion = unsafe { format.params.Parameters.Usb.Completion };
-        if completion.is_null() || format.extra.is_none() { STATUS_SUCCESS } else { self.get(completion).UsbdStatus }
+        if completion.is_null() || format.extra.is_none() {
+            STATUS_SUCCESS
+        } else {
+            self.get(completion).UsbdStatus
+        }
     }
 
     fn tell_readers_failed(
@@ -364,10 +437,15 @@ impl System {
             return true;
         };
         let object = pipe.rc();
-        let restart = self.callback(object.driver.get(), "EvtUsbTargetPipeReadersFailed", object.handle.get(), || {
-            // SAFETY: the driver registered this function for the reader; the pipe exists during the call.
-            unsafe { failed(pipe.handle(), status, usbd_status) }
-        });
+        let restart = self.callback(
+            object.driver.get(),
+            "EvtUsbTargetPipeReadersFailed",
+            object.handle.get(),
+            || {
+                // SAFETY: the driver registered this function for the reader; the pipe exists during the call.
+                unsafe { failed(pipe.handle(), status, usbd_status) }
+            },
+        );
         restart != 0
     }
 
@@ -422,8 +500,12 @@ impl System {
     /// Dispose of a pipe: its reader goes first.
     pub(crate) fn dispose_usb_pipe(&self, object: &Rc<Object>) {
         if let Some(pipe) = Obj::<UsbPipe>::new(object) {
-            if pipe.reader().is_some_and(|reader| reader.submitted.get()) && pipe.target.state.get() == TargetState::Started {
-                self.debug_break("a pipe with a continuous reader was not stopped before it was removed");
+            if pipe.reader().is_some_and(|reader| reader.submitted.get())
+                && pipe.target.state.get() == TargetState::Started
+            {
+                self.debug_break(
+                    "a pipe with a continuous reader was not stopped before it was removed",
+                );
             }
             pipe.target.state.set(TargetState::Deleted);
             self.stop_reader(&pipe);
@@ -449,7 +531,11 @@ impl System {
     }
 
     /// A target was stopped or purged by `again`, which does the same to the pipes of a USB device.
-    pub(crate) fn usb_target_halted(&self, target: &Obj<IoTarget>, again: impl Fn(&Self, &Obj<UsbPipe>)) {
+    pub(crate) fn usb_target_halted(
+        &self,
+        target: &Obj<IoTarget>,
+        again: impl Fn(&Self, &Obj<UsbPipe>),
+    ) {
         if let Some(pipe) = Obj::<UsbPipe>::new(target.rc()) {
             self.stop_reader(&pipe);
         } else if let Some(device) = Obj::<super::UsbDevice>::new(target.rc()) {
@@ -465,7 +551,8 @@ fn plain_attributes() -> _WDF_OBJECT_ATTRIBUTES {
     _WDF_OBJECT_ATTRIBUTES {
         Size: u32::try_from(size_of::<_WDF_OBJECT_ATTRIBUTES>()).unwrap_or(0),
         ExecutionLevel: kmdf_sys::_WDF_EXECUTION_LEVEL::WdfExecutionLevelInheritFromParent,
-        SynchronizationScope: kmdf_sys::_WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeInheritFromParent,
+        SynchronizationScope:
+            kmdf_sys::_WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeInheritFromParent,
         ..Default::default()
     }
 }

@@ -3,9 +3,10 @@
 use core::ptr;
 
 use kmdf_sys::{
-    _POOL_TYPE as pool_type, NT_SUCCESS, NTSTATUS, PUSHORT, PWDF_OBJECT_ATTRIBUTES, PWDF_REQUEST_SEND_OPTIONS,
-    STATUS_BUFFER_OVERFLOW, STATUS_DEVICE_DATA_ERROR, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_SUCCESS, UCHAR, USB_STRING_DESCRIPTOR_TYPE, USHORT, WDFMEMORY, WDFREQUEST, WDFUSBDEVICE,
+    _POOL_TYPE as pool_type, NT_SUCCESS, NTSTATUS, PUSHORT, PWDF_OBJECT_ATTRIBUTES,
+    PWDF_REQUEST_SEND_OPTIONS, STATUS_BUFFER_OVERFLOW, STATUS_DEVICE_DATA_ERROR,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, UCHAR,
+    USB_STRING_DESCRIPTOR_TYPE, USHORT, WDFMEMORY, WDFREQUEST, WDFUSBDEVICE,
 };
 
 use super::device::descriptor_urb;
@@ -50,7 +51,14 @@ impl System {
             Ok(given) => (!options.is_null()).then_some(given),
             Err(status) => return status,
         };
-        self.fetch_string(&usb, request, given, string, characters, Which { index, language })
+        self.fetch_string(
+            &usb,
+            request,
+            given,
+            string,
+            characters,
+            Which { index, language },
+        )
     }
 
     /// `WdfUsbTargetDeviceAllocAndQueryString`.
@@ -75,7 +83,14 @@ impl System {
         }
         let which = Which { index, language };
         let mut count: u16 = 0;
-        let status = self.fetch_string(&usb, ptr::null_mut(), None, ptr::null_mut(), &raw mut count, which);
+        let status = self.fetch_string(
+            &usb,
+            ptr::null_mut(),
+            None,
+            ptr::null_mut(),
+            &raw mut count,
+            which,
+        );
         if !NT_SUCCESS(status) || count == 0 {
             return status;
         }
@@ -83,11 +98,19 @@ impl System {
         let mut buffer = ptr::null_mut();
         let size = usize::from(count) * usize::from(UNIT);
         let pool = pool_type::NonPagedPool;
-        let created = self.wdf_memory_create(attributes, pool, 0, size, &raw mut memory, &raw mut buffer);
+        let created =
+            self.wdf_memory_create(attributes, pool, 0, size, &raw mut memory, &raw mut buffer);
         if !NT_SUCCESS(created) {
             return STATUS_INSUFFICIENT_RESOURCES;
         }
-        let status = self.fetch_string(&usb, ptr::null_mut(), None, buffer.cast(), &raw mut count, which);
+        let status = self.fetch_string(
+            &usb,
+            ptr::null_mut(),
+            None,
+            buffer.cast(),
+            &raw mut count,
+            which,
+        );
         if NT_SUCCESS(status) {
             self.put(characters, count);
             self.put(out, memory);
@@ -110,18 +133,31 @@ impl System {
         let request = self.begin_sync_request(request);
         let result = self.validate_target(&request, &usb.target).and_then(|irp| {
             let room = self.get(characters);
-            let length = if string.is_null() { HEADER } else { room.saturating_mul(UNIT).saturating_add(HEADER) };
+            let length = if string.is_null() {
+                HEADER
+            } else {
+                room.saturating_mul(UNIT).saturating_add(HEADER)
+            };
             if !string.is_null() {
                 self.pool_allocation()?;
             }
             let answer = Descriptors::new(length).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
-            let memory = descriptor_urb(USB_STRING_DESCRIPTOR_TYPE, which.index, which.language, &answer);
+            let memory = descriptor_urb(
+                USB_STRING_DESCRIPTOR_TYPE,
+                which.index,
+                which.language,
+                &answer,
+            );
             let memory = memory.ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
             irp.set_next(super::format::parameters(memory.urb()));
             request.formatted.set(true);
             let options = options.unwrap_or(own_options(false, seconds(2)));
-            let status = self.submit_sync(&request, &usb.io_target(), options, false);
-            if NT_SUCCESS(status) { Ok(answer) } else { Err(status) }
+            let status = self.submit_and_wait(&request, &usb.io_target(), options);
+            if NT_SUCCESS(status) {
+                Ok(answer)
+            } else {
+                Err(status)
+            }
         });
         let status = match result {
             Ok(answer) => self.put_string(&answer, string, characters),

@@ -4,15 +4,19 @@ use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use kmdf_sys::{
-    _URB_BULK_OR_INTERRUPT_TRANSFER, _URB_CONTROL_DESCRIPTOR_REQUEST, _URB_CONTROL_GET_STATUS_REQUEST,
-    _URB_CONTROL_TRANSFER, _URB_HEADER, _URB_PIPE_REQUEST, _USBD_INTERFACE_INFORMATION, _USBD_PIPE_INFORMATION, PURB, URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER,
-    URB_FUNCTION_CLASS_DEVICE, URB_FUNCTION_CLASS_ENDPOINT, URB_FUNCTION_CLASS_INTERFACE, URB_FUNCTION_CLASS_OTHER,
-    URB_FUNCTION_CONTROL_TRANSFER, URB_FUNCTION_CONTROL_TRANSFER_EX, URB_FUNCTION_GET_CONFIGURATION,
-    URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE, URB_FUNCTION_GET_DESCRIPTOR_FROM_ENDPOINT,
-    URB_FUNCTION_GET_DESCRIPTOR_FROM_INTERFACE, URB_FUNCTION_GET_INTERFACE, URB_FUNCTION_GET_STATUS_FROM_DEVICE,
-    URB_FUNCTION_GET_STATUS_FROM_ENDPOINT, URB_FUNCTION_GET_STATUS_FROM_INTERFACE, URB_FUNCTION_GET_STATUS_FROM_OTHER,
-    URB_FUNCTION_SET_DESCRIPTOR_TO_DEVICE, URB_FUNCTION_VENDOR_DEVICE, URB_FUNCTION_VENDOR_ENDPOINT,
-    URB_FUNCTION_VENDOR_INTERFACE, URB_FUNCTION_VENDOR_OTHER, USBD_STATUS,
+    _URB_BULK_OR_INTERRUPT_TRANSFER, _URB_CONTROL_DESCRIPTOR_REQUEST,
+    _URB_CONTROL_GET_STATUS_REQUEST, _URB_CONTROL_TRANSFER, _URB_HEADER, _URB_PIPE_REQUEST,
+    _USBD_INTERFACE_INFORMATION, _USBD_PIPE_INFORMATION, PURB,
+    URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER, URB_FUNCTION_CLASS_DEVICE,
+    URB_FUNCTION_CLASS_ENDPOINT, URB_FUNCTION_CLASS_INTERFACE, URB_FUNCTION_CLASS_OTHER,
+    URB_FUNCTION_CONTROL_TRANSFER, URB_FUNCTION_CONTROL_TRANSFER_EX,
+    URB_FUNCTION_GET_CONFIGURATION, URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE,
+    URB_FUNCTION_GET_DESCRIPTOR_FROM_ENDPOINT, URB_FUNCTION_GET_DESCRIPTOR_FROM_INTERFACE,
+    URB_FUNCTION_GET_INTERFACE, URB_FUNCTION_GET_STATUS_FROM_DEVICE,
+    URB_FUNCTION_GET_STATUS_FROM_ENDPOINT, URB_FUNCTION_GET_STATUS_FROM_INTERFACE,
+    URB_FUNCTION_GET_STATUS_FROM_OTHER, URB_FUNCTION_SET_DESCRIPTOR_TO_DEVICE,
+    URB_FUNCTION_VENDOR_DEVICE, URB_FUNCTION_VENDOR_ENDPOINT, URB_FUNCTION_VENDOR_INTERFACE,
+    URB_FUNCTION_VENDOR_OTHER, USBD_STATUS,
 };
 
 use crate::system::pool::Zeroed;
@@ -55,7 +59,8 @@ impl UrbMemory {
     }
 
     pub(crate) fn zero(&mut self) {
-        self.0.zero();
+        // SAFETY: the memory is an allocation of its size, and this is the only reference to it.
+        unsafe { self.0.as_ptr().cast::<u8>().write_bytes(0, self.0.size()) };
     }
 
     /// Makes it a URB of this function and length. The length is that of the function's structure.
@@ -64,9 +69,18 @@ impl UrbMemory {
         let urb = self.urb();
         let function = u16::try_from(function).unwrap_or(u16::MAX);
         let length = u16::try_from(length.min(self.0.size())).unwrap_or(u16::MAX);
-        let header = _URB_HEADER { Length: length, Function: function, ..Default::default() };
+        let header = _URB_HEADER {
+            Length: length,
+            Function: function,
+            ..Default::default()
+        };
         // SAFETY: the memory is at least a header long, and writable.
-        unsafe { self.0.as_ptr().cast::<_URB_HEADER>().write_unaligned(header) };
+        unsafe {
+            self.0
+                .as_ptr()
+                .cast::<_URB_HEADER>()
+                .write_unaligned(header)
+        };
         urb
     }
 
@@ -147,7 +161,9 @@ impl Urb {
     }
 
     fn fits<T>(self, offset: usize) -> bool {
-        offset.checked_add(size_of::<T>()).is_some_and(|end| end <= self.length())
+        offset
+            .checked_add(size_of::<T>())
+            .is_some_and(|end| end <= self.length())
     }
 
     /// The value at `offset`, if the URB is that long.
@@ -156,7 +172,13 @@ impl Urb {
             return None;
         }
         // SAFETY: the URB is at least `offset + size_of::<T>()` bytes long, and any bytes are a valid `T`.
-        Some(unsafe { self.0.as_ptr().wrapping_add(offset).cast::<T>().read_unaligned() })
+        Some(unsafe {
+            self.0
+                .as_ptr()
+                .wrapping_add(offset)
+                .cast::<T>()
+                .read_unaligned()
+        })
     }
 
     /// Writes the value at `offset`; `false` when the URB is not that long.
@@ -165,7 +187,13 @@ impl Urb {
             return false;
         }
         // SAFETY: the URB is at least `offset + size_of::<T>()` bytes long and nobody holds a reference to it.
-        unsafe { self.0.as_ptr().wrapping_add(offset).cast::<T>().write_unaligned(value) };
+        unsafe {
+            self.0
+                .as_ptr()
+                .wrapping_add(offset)
+                .cast::<T>()
+                .write_unaligned(value)
+        };
         true
     }
 
@@ -178,12 +206,16 @@ impl Urb {
     }
 
     pub(crate) fn transfer_length(self) -> u32 {
-        self.transfer().map_or(0, |transfer| transfer.TransferBufferLength)
+        self.transfer()
+            .map_or(0, |transfer| transfer.TransferBufferLength)
     }
 
     pub(crate) fn set_transfer_length(self, length: u32) {
         if has_transfer_buffer(self.header().Function) {
-            self.write(offset_of!(_URB_BULK_OR_INTERRUPT_TRANSFER, TransferBufferLength), length);
+            self.write(
+                offset_of!(_URB_BULK_OR_INTERRUPT_TRANSFER, TransferBufferLength),
+                length,
+            );
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_TRI_STATE as tri_state, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_DEVICE_STATE, STATUS_PENDING, STATUS_SUCCESS, WDFDEVICE, WDFREQUEST,
+    _WDF_TRI_STATE as tri_state, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_PENDING, STATUS_SUCCESS,
+    WDFDEVICE, WDFREQUEST,
 };
 
 use super::Queue;
@@ -16,8 +17,8 @@ use crate::fx::object::Object;
 use crate::fx::request::{Place, Request, Source};
 use crate::system::System;
 use crate::system::irp::{
-    IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ,
-    IRP_MJ_WRITE, Irp,
+    IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL,
+    IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, Irp,
 };
 
 impl System {
@@ -51,7 +52,10 @@ impl System {
         let major = irp.parameters().major;
         let queue = device.queue_for(major);
         let unhandled = queue.as_ref().is_none_or(|queue| {
-            device.filter && device.is_default_queue(queue) && !queue.is_manual() && !queue.handles(major)
+            device.filter
+                && device.is_default_queue(queue)
+                && !queue.is_manual()
+                && !queue.handles(major)
         });
         if unhandled && device.in_caller_context.is_none() {
             return self.pass_on_or_fail(device, irp, STATUS_INVALID_DEVICE_REQUEST);
@@ -81,7 +85,11 @@ impl System {
         let request = Request::new(Source::Received, Some(Rc::clone(irp)));
         *request.device.borrow_mut() = Some(Rc::clone(device.rc()));
         let driver = device.rc().driver.get();
-        let object = Rc::new(Object::new(Kind::Request(Box::new(request)), driver, self.origin()));
+        let object = Rc::new(Object::new(
+            Kind::Request(Box::new(request)),
+            driver,
+            self.origin(),
+        ));
         self.framework.objects.insert(&object);
         if let Some(context) = context {
             context.belongs_to(object.handle.get());
@@ -98,17 +106,26 @@ impl System {
         request.place.set(Place::Driver);
         request.presented.set(true);
         let irp = request.irp();
-        self.callback(device.rc().driver.get(), "EvtIoInCallerContext", request.rc().handle.get(), || {
-            // SAFETY: the driver registered this function for the device; both objects exist during the call.
-            unsafe { callback(device.handle(), request.handle()) }
-        });
+        self.callback(
+            device.rc().driver.get(),
+            "EvtIoInCallerContext",
+            request.rc().handle.get(),
+            || {
+                // SAFETY: the driver registered this function for the device; both objects exist during the call.
+                unsafe { callback(device.handle(), request.handle()) }
+            },
+        );
         request.in_caller_context.set(false);
         drop(irp);
         STATUS_PENDING
     }
 
     /// `WdfDeviceEnqueueRequest`.
-    pub(crate) fn wdf_device_enqueue_request(&self, device: WDFDEVICE, request: WDFREQUEST) -> NTSTATUS {
+    pub(crate) fn wdf_device_enqueue_request(
+        &self,
+        device: WDFDEVICE,
+        request: WDFREQUEST,
+    ) -> NTSTATUS {
         let device: Obj<Device> = self.object(device);
         let request: Obj<Request> = self.object(request);
         if self.verifier() && !request.in_caller_context.get() {
@@ -125,7 +142,11 @@ impl System {
         request.in_caller_context.set(false);
         request.place.set(Place::Arriving);
         request.presented.set(false);
-        if device.filter && device.is_default_queue(&queue) && !queue.is_manual() && !queue.handles(major) {
+        if device.filter
+            && device.is_default_queue(&queue)
+            && !queue.is_manual()
+            && !queue.handles(major)
+        {
             let lower = Rc::clone(&device.attached);
             self.detach_received(&request);
             irp.skip_location();
@@ -172,10 +193,15 @@ impl System {
         };
         request.place.set(Place::Driver);
         request.presented.set(true);
-        self.callback(device.rc().driver.get(), "EvtDeviceFileCreate", request.rc().handle.get(), || {
-            // SAFETY: the driver registered this function for the device; the objects exist during the call.
-            unsafe { callback(device.handle(), request.handle(), object.handle()) }
-        });
+        self.callback(
+            device.rc().driver.get(),
+            "EvtDeviceFileCreate",
+            request.rc().handle.get(),
+            || {
+                // SAFETY: the driver registered this function for the device; the objects exist during the call.
+                unsafe { callback(device.handle(), request.handle(), object.handle()) }
+            },
+        );
         STATUS_PENDING
     }
 
@@ -183,10 +209,15 @@ impl System {
         let address = irp.parameters().file;
         if let (Some(config), Some(file)) = (device.file_config, Self::file_of(device, address)) {
             if let Some(callback) = config.EvtFileCleanup {
-                self.callback(device.rc().driver.get(), "EvtFileCleanup", file.rc().handle.get(), || {
-                    // SAFETY: the driver registered this function for the device's files; the file exists.
-                    unsafe { callback(file.handle()) }
-                });
+                self.callback(
+                    device.rc().driver.get(),
+                    "EvtFileCleanup",
+                    file.rc().handle.get(),
+                    || {
+                        // SAFETY: the driver registered this function for the device's files; the file exists.
+                        unsafe { callback(file.handle()) }
+                    },
+                );
             }
         }
         let queues = device.queues.borrow().clone();
@@ -200,10 +231,15 @@ impl System {
         let address = irp.parameters().file;
         if let (Some(config), Some(file)) = (device.file_config, Self::file_of(device, address)) {
             if let Some(callback) = config.EvtFileClose {
-                self.callback(device.rc().driver.get(), "EvtFileClose", file.rc().handle.get(), || {
-                    // SAFETY: the driver registered this function for the device's files; the file exists.
-                    unsafe { callback(file.handle()) }
-                });
+                self.callback(
+                    device.rc().driver.get(),
+                    "EvtFileClose",
+                    file.rc().handle.get(),
+                    || {
+                        // SAFETY: the driver registered this function for the device's files; the file exists.
+                        unsafe { callback(file.handle()) }
+                    },
+                );
             }
         }
         self.delete_file(device, address);
@@ -211,7 +247,10 @@ impl System {
     }
 
     fn forward_file_irp(&self, device: &Obj<Device>, irp: &Rc<Irp>) -> NTSTATUS {
-        let forward = match device.file_config.map(|config| config.AutoForwardCleanupClose) {
+        let forward = match device
+            .file_config
+            .map(|config| config.AutoForwardCleanupClose)
+        {
             Some(tri_state::WdfTrue) => true,
             Some(tri_state::WdfFalse) => false,
             _ => device.filter,

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_IO_QUEUE_CONFIG, _WDF_IO_QUEUE_STATE as queue_state, _WDF_TRI_STATE as tri_state, NTSTATUS, PULONG,
-    PWDF_IO_QUEUE_CONFIG, PWDF_OBJECT_ATTRIBUTES, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_4,
-    STATUS_SUCCESS, STATUS_UNSUCCESSFUL, WDF_IO_QUEUE_STATE, WDFDEVICE, WDFQUEUE,
+    _WDF_IO_QUEUE_CONFIG, _WDF_IO_QUEUE_STATE as queue_state, _WDF_TRI_STATE as tri_state,
+    NTSTATUS, PULONG, PWDF_IO_QUEUE_CONFIG, PWDF_OBJECT_ATTRIBUTES, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_4, STATUS_SUCCESS, STATUS_UNSUCCESSFUL,
+    WDF_IO_QUEUE_STATE, WDFDEVICE, WDFQUEUE,
 };
 
 use kmdf_sys::missing::STATUS_WDF_NO_CALLBACK;
@@ -61,7 +62,10 @@ impl System {
             Ok(dispatching) => dispatching,
             Err(status) => return status,
         };
-        let parent = attributes.parent.clone().unwrap_or_else(|| Rc::clone(device.rc()));
+        let parent = attributes
+            .parent
+            .clone()
+            .unwrap_or_else(|| Rc::clone(device.rc()));
         let level = attributes.level.unwrap_or(parent.level.get());
         if level == Level::Passive && self.faults.fails(Allocation::Pool) {
             return STATUS_INSUFFICIENT_RESOURCES;
@@ -105,18 +109,28 @@ impl System {
         self.put(owned, count(queue.owned()));
         let bits = [
             (queue.accepts.get(), queue_state::WdfIoQueueAcceptRequests),
-            (queue.presents.get(), queue_state::WdfIoQueueDispatchRequests),
+            (
+                queue.presents.get(),
+                queue_state::WdfIoQueueDispatchRequests,
+            ),
             (queue.queued() == 0, queue_state::WdfIoQueueNoRequests),
             (queue.owned() == 0, queue_state::WdfIoQueueDriverNoRequests),
-            (queue.power_managed && queue.power.get() != Power::On, queue_state::WdfIoQueuePnpHeld),
+            (
+                queue.power_managed && queue.power.get() != Power::On,
+                queue_state::WdfIoQueuePnpHeld,
+            ),
         ];
-        bits.iter().filter(|(set, _)| *set).fold(0, |state, (_, bit)| state | bit)
+        bits.iter()
+            .filter(|(set, _)| *set)
+            .fold(0, |state, (_, bit)| state | bit)
     }
 
     /// `WdfIoQueueGetDevice`.
     pub(crate) fn wdf_io_queue_get_device(&self, queue: WDFQUEUE) -> WDFDEVICE {
         let queue: Obj<Queue> = self.object(queue);
-        queue.device().map_or(core::ptr::null_mut(), |device| device.handle())
+        queue
+            .device()
+            .map_or(core::ptr::null_mut(), |device| device.handle())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The dispatcher of a queue: everything a queue has to tell its driver goes through here, in one order.
 
 use kmdf_sys::{
-    NTSTATUS, STATUS_CANCELLED, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, WDFQUEUE, WDFREQUEST,
+    STATUS_CANCELLED, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, WDFQUEUE, WDFREQUEST,
 };
 
 use std::rc::Rc;
@@ -192,7 +192,10 @@ impl System {
             return;
         };
         if let Some(queue) = request.current_queue() {
-            queue.requests.borrow_mut().retain(|queued| !queued.is(&request));
+            queue
+                .requests
+                .borrow_mut()
+                .retain(|queued| !queued.is(&request));
             self.cancel_on_queue(&queue, &request);
             self.queue_event(&queue);
         }
@@ -204,7 +207,10 @@ impl System {
         if queue.config.EvtIoCanceledOnQueue.is_some() && request.presented.get() {
             request.place.set(Place::Driver);
             queue.remember_driver_owned(request);
-            queue.canceled_on_queue.borrow_mut().push_back(request.clone());
+            queue
+                .canceled_on_queue
+                .borrow_mut()
+                .push_back(request.clone());
             return;
         }
         if let Some(irp) = request.irp() {
@@ -224,7 +230,9 @@ impl System {
         let parameters = irp.parameters();
         drop(irp);
         let config = &queue.config;
-        let zero = parameters.is_transfer() && parameters.length() == 0 && config.AllowZeroLengthRequests == 0;
+        let zero = parameters.is_transfer()
+            && parameters.length() == 0
+            && config.AllowZeroLengthRequests == 0;
         let length = parameters.length() as usize;
         let (handle, request_handle): (WDFQUEUE, WDFREQUEST) = (queue.handle(), request.handle());
         if zero && queue.handles(parameters.major) {
@@ -256,16 +264,22 @@ impl System {
                 self.call_queue(queue, request, "EvtIoDeviceControl", || {
                     if let Some(callback) = callback {
                         // SAFETY: the driver registered this function for this queue; both objects exist.
-                        unsafe { callback(handle, request_handle, output, input, parameters.code()) }
+                        unsafe {
+                            callback(handle, request_handle, output, input, parameters.code())
+                        }
                     }
                 });
             }
-            (IRP_MJ_INTERNAL_DEVICE_CONTROL, config) if config.EvtIoInternalDeviceControl.is_some() => {
+            (IRP_MJ_INTERNAL_DEVICE_CONTROL, config)
+                if config.EvtIoInternalDeviceControl.is_some() =>
+            {
                 let callback = config.EvtIoInternalDeviceControl;
                 self.call_queue(queue, request, "EvtIoInternalDeviceControl", || {
                     if let Some(callback) = callback {
                         // SAFETY: the driver registered this function for this queue; both objects exist.
-                        unsafe { callback(handle, request_handle, output, input, parameters.code()) }
+                        unsafe {
+                            callback(handle, request_handle, output, input, parameters.code())
+                        }
                     }
                 });
             }
@@ -281,10 +295,21 @@ impl System {
         }
     }
 
-    fn call_queue(&self, queue: &Obj<Queue>, request: &Obj<Request>, name: &'static str, call: impl FnOnce()) {
+    fn call_queue(
+        &self,
+        queue: &Obj<Queue>,
+        request: &Obj<Request>,
+        name: &'static str,
+        call: impl FnOnce(),
+    ) {
         request.presented.set(true);
         self.with_callback_lock(queue, || {
-            self.callback(queue.rc().driver.get(), name, request.rc().handle.get(), call);
+            self.callback(
+                queue.rc().driver.get(),
+                name,
+                request.rc().handle.get(),
+                call,
+            );
         });
     }
 
@@ -309,10 +334,15 @@ impl System {
             if let Some(callback) = request.cancel_callback.take() {
                 self.with_callback_lock(queue, || {
                     let object = request.rc();
-                    self.callback(object.driver.get(), "EvtRequestCancel", object.handle.get(), || {
-                        // SAFETY: the driver marked this request cancelable with this function; it still owns it.
-                        unsafe { callback(request.handle()) }
-                    });
+                    self.callback(
+                        object.driver.get(),
+                        "EvtRequestCancel",
+                        object.handle.get(),
+                        || {
+                            // SAFETY: the driver marked this request cancelable with this function; it still owns it.
+                            unsafe { callback(request.handle()) }
+                        },
+                    );
                 });
             }
             self.release(request.rc());
@@ -350,10 +380,15 @@ impl System {
     fn notify(&self, queue: &Obj<Queue>, notify: Option<Notify>, name: &'static str) {
         match notify {
             Some(Notify::Callback(function, context)) => self.with_callback_lock(queue, || {
-                self.callback(queue.rc().driver.get(), name, queue.rc().handle.get(), || {
-                    // SAFETY: the driver passed this function with its context for this queue.
-                    unsafe { function(queue.handle(), context) }
-                });
+                self.callback(
+                    queue.rc().driver.get(),
+                    name,
+                    queue.rc().handle.get(),
+                    || {
+                        // SAFETY: the driver passed this function with its context for this queue.
+                        unsafe { function(queue.handle(), context) }
+                    },
+                );
             }),
             Some(Notify::Thread(thread, done)) => {
                 done.set(true);
@@ -361,10 +396,5 @@ impl System {
             }
             None => {}
         }
-    }
-
-    /// What became of a request that was to be put back on a queue.
-    pub(crate) fn status_of_insert(inserted: bool) -> NTSTATUS {
-        if inserted { STATUS_SUCCESS } else { STATUS_CANCELLED }
     }
 }

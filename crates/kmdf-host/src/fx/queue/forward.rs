@@ -11,7 +11,11 @@ use crate::system::System;
 
 impl System {
     /// `WdfRequestForwardToIoQueue`.
-    pub(crate) fn wdf_request_forward_to_io_queue(&self, request: WDFREQUEST, queue: WDFQUEUE) -> NTSTATUS {
+    pub(crate) fn wdf_request_forward_to_io_queue(
+        &self,
+        request: WDFREQUEST,
+        queue: WDFQUEUE,
+    ) -> NTSTATUS {
         let target: Obj<Queue> = self.object(queue);
         let request: Obj<Request> = self.object(request);
         let own = request.current_queue();
@@ -40,11 +44,18 @@ impl System {
     ) -> Result<(), &'static str> {
         let Some(own) = own else {
             let has_location = request.irp().is_some_and(|irp| irp.has_current());
-            let allowed = request.source == Source::FromIrp && self.client_at_least(11) && has_location;
-            return if allowed { Ok(()) } else { Err("a request was forwarded that does not come from a queue") };
+            let allowed =
+                request.source == Source::FromIrp && self.client_at_least(11) && has_location;
+            return if allowed {
+                Ok(())
+            } else {
+                Err("a request was forwarded that does not come from a queue")
+            };
         };
         if !request.is_driver_owned() || request.cancelable.get() {
-            return Err("a request was forwarded that the driver does not own or that is cancelable");
+            return Err(
+                "a request was forwarded that the driver does not own or that is cancelable",
+            );
         }
         if own.is(target) {
             return Err("a request was forwarded to the queue it comes from");
@@ -53,7 +64,11 @@ impl System {
             (Some(a), Some(b)) => a.is(&b),
             _ => false,
         };
-        if same_device { Ok(()) } else { Err("a request was forwarded to a queue of another device") }
+        if same_device {
+            Ok(())
+        } else {
+            Err("a request was forwarded to a queue of another device")
+        }
     }
 
     /// The driver no longer has the request.
@@ -81,7 +96,9 @@ impl System {
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         if self.verifier() && (!request.is_driver_owned() || request.cancelable.get()) {
-            self.debug_break("a request was requeued that the driver does not own or that is cancelable");
+            self.debug_break(
+                "a request was requeued that the driver does not own or that is cancelable",
+            );
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         self.put_back(&queue, &request);

@@ -13,14 +13,16 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_IO_QUEUE_CONFIG, _WDF_IO_QUEUE_DISPATCH_TYPE as dispatch_type, PFN_WDF_IO_QUEUE_STATE, WDFCONTEXT,
+    _WDF_IO_QUEUE_CONFIG, _WDF_IO_QUEUE_DISPATCH_TYPE as dispatch_type, PFN_WDF_IO_QUEUE_STATE,
+    WDFCONTEXT,
 };
 
 use super::class::Obj;
 use super::device::Device;
-use super::object::Object;
 use super::request::Request;
-use crate::system::irp::{IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE};
+use crate::system::irp::{
+    IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE,
+};
 use crate::system::scheduler::Thread;
 
 use power::Power;
@@ -36,7 +38,10 @@ pub(crate) enum Dispatching {
 /// Who is told when a queue has become idle or empty.
 #[derive(Clone)]
 pub(crate) enum Notify {
-    Callback(unsafe extern "C" fn(Queue: kmdf_sys::WDFQUEUE, Context: WDFCONTEXT), WDFCONTEXT),
+    Callback(
+        unsafe extern "C" fn(kmdf_sys::WDFQUEUE, WDFCONTEXT),
+        WDFCONTEXT,
+    ),
     Thread(Rc<Thread>, Rc<Cell<bool>>),
 }
 
@@ -189,9 +194,4 @@ pub(crate) fn dispatching_of(value: i32) -> Option<Dispatching> {
         dispatch_type::WdfIoQueueDispatchManual => Some(Dispatching::Manual),
         _ => None,
     }
-}
-
-/// The queue's object, for those that only count references.
-pub(crate) fn object_of(queue: &Obj<Queue>) -> &Rc<Object> {
-    queue.rc()
 }

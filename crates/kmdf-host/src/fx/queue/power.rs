@@ -97,7 +97,10 @@ impl System {
 
     fn next_to_notify(&self, queue: &Queue) -> Option<Obj<Request>> {
         let owned = queue.driver_owned.borrow();
-        owned.iter().find(|request| request.stop_state.get() == StopState::ToNotify).cloned()
+        owned
+            .iter()
+            .find(|request| request.stop_state.get() == StopState::ToNotify)
+            .cloned()
     }
 
     fn mark_to_notify(queue: &Queue) {
@@ -119,10 +122,15 @@ impl System {
         }
         self.add_reference(request.rc());
         self.with_callback_lock(queue, || {
-            self.callback(queue.rc().driver.get(), "EvtIoStop", request.rc().handle.get(), || {
-                // SAFETY: the driver registered this function for this queue; both objects exist during the call.
-                unsafe { callback(queue.handle(), request.handle(), flags) }
-            });
+            self.callback(
+                queue.rc().driver.get(),
+                "EvtIoStop",
+                request.rc().handle.get(),
+                || {
+                    // SAFETY: the driver registered this function for this queue; both objects exist during the call.
+                    unsafe { callback(queue.handle(), request.handle(), flags) }
+                },
+            );
         });
         self.release(request.rc());
     }
@@ -136,10 +144,15 @@ impl System {
         }
         self.add_reference(request.rc());
         self.with_callback_lock(queue, || {
-            self.callback(queue.rc().driver.get(), "EvtIoResume", request.rc().handle.get(), || {
-                // SAFETY: the driver registered this function for this queue; both objects exist during the call.
-                unsafe { callback(queue.handle(), request.handle()) }
-            });
+            self.callback(
+                queue.rc().driver.get(),
+                "EvtIoResume",
+                request.rc().handle.get(),
+                || {
+                    // SAFETY: the driver registered this function for this queue; both objects exist during the call.
+                    unsafe { callback(queue.handle(), request.handle()) }
+                },
+            );
         });
         self.release(request.rc());
     }
@@ -226,18 +239,29 @@ impl System {
     pub(crate) fn wdf_request_stop_acknowledge(&self, request: WDFREQUEST, requeue: BOOLEAN) {
         let request: Obj<Request> = self.object(request);
         let Some(queue) = request.current_queue() else {
-            self.debug_break("WdfRequestStopAcknowledge of a request that does not come from a queue");
+            self.debug_break(
+                "WdfRequestStopAcknowledge of a request that does not come from a queue",
+            );
             return;
         };
         if request.stop_state.get() != StopState::Notified {
             self.debug_break("WdfRequestStopAcknowledge of a request that is not being stopped");
             return;
         }
-        if self.verifier() && requeue != 0 && (!request.is_driver_owned() || request.cancelable.get()) {
-            self.debug_break("a request was requeued that the driver does not own or that is cancelable");
+        if self.verifier()
+            && requeue != 0
+            && (!request.is_driver_owned() || request.cancelable.get())
+        {
+            self.debug_break(
+                "a request was requeued that the driver does not own or that is cancelable",
+            );
             return;
         }
-        request.stop_state.set(if requeue != 0 { StopState::Requeue } else { StopState::Acknowledged });
+        request.stop_state.set(if requeue != 0 {
+            StopState::Requeue
+        } else {
+            StopState::Acknowledged
+        });
         self.queue_event(&queue);
     }
 }

@@ -4,8 +4,8 @@ use core::ptr;
 
 use kmdf_sys::{
     _WDF_REQUEST_PARAMETERS, NTSTATUS, PWDF_REQUEST_PARAMETERS, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER_4, STATUS_NO_MORE_ENTRIES, STATUS_NOT_FOUND,
-    STATUS_SUCCESS, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER_4, STATUS_NO_MORE_ENTRIES,
+    STATUS_NOT_FOUND, STATUS_SUCCESS, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST,
 };
 
 use kmdf_sys::missing::STATUS_WDF_PAUSED;
@@ -20,7 +20,11 @@ use crate::system::System;
 
 impl System {
     /// `WdfIoQueueRetrieveNextRequest`.
-    pub(crate) fn wdf_io_queue_retrieve_next_request(&self, queue: WDFQUEUE, out: *mut WDFREQUEST) -> NTSTATUS {
+    pub(crate) fn wdf_io_queue_retrieve_next_request(
+        &self,
+        queue: WDFQUEUE,
+        out: *mut WDFREQUEST,
+    ) -> NTSTATUS {
         let queue: Obj<Queue> = self.object(queue);
         self.retrieve(&queue, |_| true, STATUS_NO_MORE_ENTRIES, out)
     }
@@ -34,7 +38,11 @@ impl System {
     ) -> NTSTATUS {
         let queue: Obj<Queue> = self.object(queue);
         let file: Obj<File> = self.object(file);
-        let of_file = |request: &Obj<Request>| request.irp().is_some_and(|irp| irp.parameters().file == file.address);
+        let of_file = |request: &Obj<Request>| {
+            request
+                .irp()
+                .is_some_and(|irp| irp.parameters().file == file.address)
+        };
         self.retrieve(&queue, of_file, STATUS_NO_MORE_ENTRIES, out)
     }
 
@@ -66,7 +74,9 @@ impl System {
         self.require(out, "OutRequest");
         self.put(out, ptr::null_mut());
         if self.verifier() && queue.dispatching == Dispatching::Sequential && queue.owned() == 0 {
-            self.debug_break("a request is retrieved from a sequential queue that may be presenting one");
+            self.debug_break(
+                "a request is retrieved from a sequential queue that may be presenting one",
+            );
         }
         if queue.dispatching == Dispatching::Parallel {
             return STATUS_INVALID_DEVICE_STATE;
@@ -100,7 +110,8 @@ impl System {
     fn completes_as_empty(&self, queue: &Queue, request: &Request) -> bool {
         let parameters = request.irp().map(|irp| irp.parameters());
         queue.config.AllowZeroLengthRequests == 0
-            && parameters.is_some_and(|parameters| parameters.is_transfer() && parameters.length() == 0)
+            && parameters
+                .is_some_and(|parameters| parameters.is_transfer() && parameters.length() == 0)
     }
 
     /// `WdfIoQueueFindRequest`: the request found stays on the queue; it carries a reference for the caller.
@@ -117,7 +128,9 @@ impl System {
         let file: Option<Obj<File>> = self.object_or_null(file);
         self.require(out, "OutRequest");
         self.put(out, ptr::null_mut());
-        if !parameters.is_null() && usize::from(self.get(parameters).Size) != size_of::<_WDF_REQUEST_PARAMETERS>() {
+        if !parameters.is_null()
+            && usize::from(self.get(parameters).Size) != size_of::<_WDF_REQUEST_PARAMETERS>()
+        {
             return STATUS_INVALID_PARAMETER_4;
         }
         if !queue.is_manual() {
@@ -128,14 +141,19 @@ impl System {
             let requests = queue.requests.borrow();
             let start = match &after {
                 None => Some(0),
-                Some(after) => requests.iter().position(|request| request.is(after)).map(|index| index + 1),
+                Some(after) => requests
+                    .iter()
+                    .position(|request| request.is(after))
+                    .map(|index| index + 1),
             };
             let Some(start) = start else {
                 return STATUS_NOT_FOUND;
             };
             let fits = |request: &&Obj<Request>| {
                 file.as_ref().is_none_or(|file| {
-                    request.irp().is_some_and(|irp| irp.parameters().file == file.address)
+                    request
+                        .irp()
+                        .is_some_and(|irp| irp.parameters().file == file.address)
                 })
             };
             requests.iter().skip(start).find(fits).cloned()
@@ -148,7 +166,10 @@ impl System {
                 self.put(parameters, request_parameters(&irp.parameters()));
             }
         }
-        found.rc().driver_references.set(found.rc().driver_references.get() + 1);
+        found
+            .rc()
+            .driver_references
+            .set(found.rc().driver_references.get() + 1);
         self.add_reference(found.rc());
         self.put(out, found.handle());
         STATUS_SUCCESS

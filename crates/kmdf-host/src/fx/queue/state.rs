@@ -4,7 +4,8 @@ use core::cell::Cell;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    NTSTATUS, PFN_WDF_IO_QUEUE_STATE, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, WDFCONTEXT, WDFQUEUE,
+    NTSTATUS, PFN_WDF_IO_QUEUE_STATE, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, WDFCONTEXT,
+    WDFQUEUE,
 };
 
 use super::{Notify, Queue};
@@ -55,7 +56,12 @@ impl System {
     }
 
     /// `WdfIoQueueStop`.
-    pub(crate) fn wdf_io_queue_stop(&self, queue: WDFQUEUE, done: PFN_WDF_IO_QUEUE_STATE, context: WDFCONTEXT) {
+    pub(crate) fn wdf_io_queue_stop(
+        &self,
+        queue: WDFQUEUE,
+        done: PFN_WDF_IO_QUEUE_STATE,
+        context: WDFCONTEXT,
+    ) {
         self.change(queue, Change::Stop, Notify::callback(done, context));
     }
 
@@ -70,12 +76,22 @@ impl System {
     }
 
     /// `WdfIoQueueDrain`.
-    pub(crate) fn wdf_io_queue_drain(&self, queue: WDFQUEUE, done: PFN_WDF_IO_QUEUE_STATE, context: WDFCONTEXT) {
+    pub(crate) fn wdf_io_queue_drain(
+        &self,
+        queue: WDFQUEUE,
+        done: PFN_WDF_IO_QUEUE_STATE,
+        context: WDFCONTEXT,
+    ) {
         self.change(queue, Change::Drain, Notify::callback(done, context));
     }
 
     /// `WdfIoQueuePurge`.
-    pub(crate) fn wdf_io_queue_purge(&self, queue: WDFQUEUE, done: PFN_WDF_IO_QUEUE_STATE, context: WDFCONTEXT) {
+    pub(crate) fn wdf_io_queue_purge(
+        &self,
+        queue: WDFQUEUE,
+        done: PFN_WDF_IO_QUEUE_STATE,
+        context: WDFCONTEXT,
+    ) {
         self.change(queue, Change::Purge, Notify::callback(done, context));
     }
 
@@ -106,7 +122,10 @@ impl System {
                 code::QUEUE_FATAL_ERROR,
                 queue.rc().handle.get() as u64,
                 0,
-                format!("{} with a completion callback while an earlier one has not been called yet", self.ddi()),
+                format!(
+                    "{} with a completion callback while an earlier one has not been called yet",
+                    self.ddi()
+                ),
             );
         }
         self.finish_change(&queue, change);
@@ -130,7 +149,11 @@ impl System {
 
     /// Sets the new state; `false` when an earlier change still owes its notification.
     fn begin_change(&self, queue: &Obj<Queue>, change: Change, notify: Option<Notify>) -> bool {
-        let slot = if change.is_stop() { &queue.idle_complete } else { &queue.purge_complete };
+        let slot = if change.is_stop() {
+            &queue.idle_complete
+        } else {
+            &queue.purge_complete
+        };
         if notify.is_some() {
             if slot.borrow().is_some() {
                 return false;
@@ -184,7 +207,11 @@ impl System {
 
     /// Cancels the queued requests of a file that is being closed.
     pub(crate) fn flush_by_file(&self, queue: &Obj<Queue>, file: usize) {
-        let of_file = |request: &Obj<Request>| request.irp().is_some_and(|irp| irp.parameters().file == file);
+        let of_file = |request: &Obj<Request>| {
+            request
+                .irp()
+                .is_some_and(|irp| irp.parameters().file == file)
+        };
         loop {
             let found = {
                 let mut requests = queue.requests.borrow_mut();

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use kmdf_sys::{
-    BOOLEAN, NTSTATUS, PFN_WDF_REQUEST_CANCEL, STATUS_CANCELLED, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS,
-    WDFREQUEST,
+    BOOLEAN, NTSTATUS, PFN_WDF_REQUEST_CANCEL, STATUS_CANCELLED, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_SUCCESS, WDFREQUEST,
 };
 
 use super::Request;
@@ -23,7 +23,10 @@ impl System {
     /// `WdfRequestIsCanceled`.
     pub(crate) fn wdf_request_is_canceled(&self, request: WDFREQUEST) -> BOOLEAN {
         let request: Obj<Request> = self.object(request);
-        if self.verifier() && request.is_received() && (!request.is_driver_owned() || request.cancelable.get()) {
+        if self.verifier()
+            && request.is_received()
+            && (!request.is_driver_owned() || request.cancelable.get())
+        {
             self.debug_break("WdfRequestIsCanceled of a request that the driver does not own or that is cancelable");
             return 0;
         }
@@ -32,7 +35,11 @@ impl System {
     }
 
     /// `WdfRequestMarkCancelable`.
-    pub(crate) fn wdf_request_mark_cancelable(&self, request: WDFREQUEST, callback: PFN_WDF_REQUEST_CANCEL) {
+    pub(crate) fn wdf_request_mark_cancelable(
+        &self,
+        request: WDFREQUEST,
+        callback: PFN_WDF_REQUEST_CANCEL,
+    ) {
         let request: Obj<Request> = self.object(request);
         if self.mark_cancelable(&request, callback) == STATUS_CANCELLED {
             // The callback takes over: it runs from the queue's dispatcher, possibly before this call returns.
@@ -54,7 +61,11 @@ impl System {
         status
     }
 
-    fn mark_cancelable(&self, request: &Obj<Request>, callback: PFN_WDF_REQUEST_CANCEL) -> NTSTATUS {
+    fn mark_cancelable(
+        &self,
+        request: &Obj<Request>,
+        callback: PFN_WDF_REQUEST_CANCEL,
+    ) -> NTSTATUS {
         if callback.is_none() {
             self.null_parameter("EvtRequestCancel");
         }
@@ -70,7 +81,9 @@ impl System {
             self.null_irp(request);
         };
         request.cancel_callback.set(callback);
-        let purging = request.current_queue().is_some_and(|queue| queue.cancels_driver_requests.get());
+        let purging = request
+            .current_queue()
+            .is_some_and(|queue| queue.cancels_driver_requests.get());
         if irp.cancel.get() || purging {
             request.canceled_on_queue.set(true);
             return STATUS_CANCELLED;
@@ -84,10 +97,14 @@ impl System {
     pub(crate) fn wdf_request_unmark_cancelable(&self, request: WDFREQUEST) -> NTSTATUS {
         let request: Obj<Request> = self.object(request);
         if request.queue.borrow().is_none() {
-            self.debug_break("WdfRequestUnmarkCancelable of a request that does not come from a queue");
+            self.debug_break(
+                "WdfRequestUnmarkCancelable of a request that does not come from a queue",
+            );
             return STATUS_INVALID_DEVICE_REQUEST;
         }
-        if self.verifier() && (!request.is_driver_owned() || request.cancel_callback.get().is_none()) {
+        if self.verifier()
+            && (!request.is_driver_owned() || request.cancel_callback.get().is_none())
+        {
             self.debug_break("WdfRequestUnmarkCancelable of a request that is not cancelable");
             return STATUS_INVALID_DEVICE_REQUEST;
         }

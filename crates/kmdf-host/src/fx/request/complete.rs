@@ -3,12 +3,14 @@
 use core::ptr;
 
 use kmdf_sys::{
-    CCHAR, NT_SUCCESS, NTSTATUS, STATUS_DEVICE_BUSY, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INTERNAL_ERROR, STATUS_INVALID_DEVICE_REQUEST, ULONG_PTR, WDFREQUEST,
+    CCHAR, NT_SUCCESS, NTSTATUS, STATUS_DEVICE_BUSY, STATUS_DRIVER_INTERNAL_ERROR,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INTERNAL_ERROR, STATUS_INVALID_DEVICE_REQUEST, ULONG_PTR,
+    WDFREQUEST,
 };
 
 use kmdf_sys::missing::{
-    STATUS_WDF_BUSY, STATUS_WDF_INTERNAL_ERROR, STATUS_WDF_NOT_ENOUGH_MAP_REGISTERS, STATUS_WDF_PAUSED,
+    STATUS_WDF_BUSY, STATUS_WDF_INTERNAL_ERROR, STATUS_WDF_NOT_ENOUGH_MAP_REGISTERS,
+    STATUS_WDF_PAUSED,
 };
 
 use super::{Place, Request};
@@ -60,7 +62,10 @@ impl System {
         if status == kmdf_sys::STATUS_PENDING {
             self.violation(
                 ViolationKind::CompletedPending,
-                format!("{} with STATUS_PENDING, which is no final status", self.ddi()),
+                format!(
+                    "{} with STATUS_PENDING, which is no final status",
+                    self.ddi()
+                ),
             );
         }
         if !request.is_received() {
@@ -98,7 +103,10 @@ impl System {
             code::OBJECT_ERROR,
             request.rc().handle.get() as u64,
             0,
-            format!("{} of a request that the driver created; delete it instead", self.ddi()),
+            format!(
+                "{} of a request that the driver created; delete it instead",
+                self.ddi()
+            ),
         );
     }
 
@@ -109,7 +117,10 @@ impl System {
         let parameters = irp.parameters();
         let length = if parameters.is_transfer() {
             Some(parameters.length())
-        } else if parameters.major == IRP_MJ_DEVICE_CONTROL && irp.user_mode.get() && parameters.output_length() > 0 {
+        } else if parameters.major == IRP_MJ_DEVICE_CONTROL
+            && irp.user_mode.get()
+            && parameters.output_length() > 0
+        {
             Some(parameters.output_length())
         } else {
             None
@@ -218,8 +229,14 @@ mod tests {
     #[test]
     fn framework_statuses_are_renamed() {
         assert_eq!(public_status(STATUS_WDF_PAUSED), STATUS_DEVICE_BUSY);
-        assert_eq!(public_status(0xC020_0206_u32.cast_signed()), STATUS_INVALID_DEVICE_REQUEST);
-        assert_eq!(public_status(kmdf_sys::STATUS_CANCELLED), kmdf_sys::STATUS_CANCELLED);
+        assert_eq!(
+            public_status(0xC020_0206_u32.cast_signed()),
+            STATUS_INVALID_DEVICE_REQUEST
+        );
+        assert_eq!(
+            public_status(kmdf_sys::STATUS_CANCELLED),
+            kmdf_sys::STATUS_CANCELLED
+        );
         assert_eq!(public_status(0), 0);
     }
 }

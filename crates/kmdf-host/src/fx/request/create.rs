@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use kmdf_sys::{
     _WDF_REQUEST_REUSE_FLAGS as reuse_flags, _WDF_REQUEST_REUSE_PARAMS, BOOLEAN, NTSTATUS, PIRP,
-    PWDF_OBJECT_ATTRIBUTES, PWDF_REQUEST_REUSE_PARAMS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDFIOTARGET,
-    WDFREQUEST,
+    PWDF_OBJECT_ATTRIBUTES, PWDF_REQUEST_REUSE_PARAMS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    WDFIOTARGET, WDFREQUEST,
 };
 
 use kmdf_sys::missing::STATUS_WDF_REQUEST_INVALID_STATE;
@@ -38,7 +38,12 @@ impl System {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
-        self.finish_create(&attributes, Request::new(Source::Created, None), target.as_ref(), out)
+        self.finish_create(
+            &attributes,
+            Request::new(Source::Created, None),
+            target.as_ref(),
+            out,
+        )
     }
 
     /// `WdfRequestCreateFromIrp`.
@@ -70,7 +75,8 @@ impl System {
         out: *mut WDFREQUEST,
     ) -> NTSTATUS {
         let parent = attributes.parent_or_driver(self);
-        let object = match self.create_object(Kind::Request(Box::new(request)), &parent, attributes) {
+        let object = match self.create_object(Kind::Request(Box::new(request)), &parent, attributes)
+        {
             Ok(object) => object,
             Err(status) => return status,
         };
@@ -85,7 +91,7 @@ impl System {
     }
 
     /// Unmakes an object whose creation failed at the last moment: its callbacks are not called.
-    fn discard(&self, object: &Rc<Object>) {
+    pub(crate) fn discard(&self, object: &Rc<Object>) {
         for context in object.contexts.borrow_mut().iter_mut() {
             context.forget_callbacks();
         }
@@ -111,7 +117,11 @@ impl System {
     }
 
     /// `WdfRequestReuse`.
-    pub(crate) fn wdf_request_reuse(&self, request: WDFREQUEST, params: PWDF_REQUEST_REUSE_PARAMS) -> NTSTATUS {
+    pub(crate) fn wdf_request_reuse(
+        &self,
+        request: WDFREQUEST,
+        params: PWDF_REQUEST_REUSE_PARAMS,
+    ) -> NTSTATUS {
         let request: Obj<Request> = self.object(request);
         self.require(params, "ReuseParams");
         let params = self.get(params);
@@ -119,7 +129,11 @@ impl System {
             return STATUS_INVALID_PARAMETER;
         }
         let set_new_irp = reuse_flags::WDF_REQUEST_REUSE_SET_NEW_IRP.cast_unsigned();
-        let known = if self.client_at_least(11) { set_new_irp | REUSE_MUST_COMPLETE } else { set_new_irp };
+        let known = if self.client_at_least(11) {
+            set_new_irp | REUSE_MUST_COMPLETE
+        } else {
+            set_new_irp
+        };
         if params.Flags & !known != 0 {
             return STATUS_INVALID_PARAMETER;
         }
@@ -166,7 +180,11 @@ impl System {
     }
 
     /// `WdfRequestChangeTarget`.
-    pub(crate) fn wdf_request_change_target(&self, request: WDFREQUEST, target: WDFIOTARGET) -> NTSTATUS {
+    pub(crate) fn wdf_request_change_target(
+        &self,
+        request: WDFREQUEST,
+        target: WDFIOTARGET,
+    ) -> NTSTATUS {
         let request: Obj<Request> = self.object(request);
         let target: Obj<IoTarget> = self.object(target);
         match self.validate_target(&request, &target) {
@@ -205,8 +223,14 @@ impl System {
         let object = spare.unwrap_or_else(|| {
             let request = Request::new(Source::Internal, None);
             let driver = self.scheduler.context.driver.get();
-            Rc::new(Object::new(Kind::Request(Box::new(request)), driver, self.origin()))
+            Rc::new(Object::new(
+                Kind::Request(Box::new(request)),
+                driver,
+                self.origin(),
+            ))
         });
+        // Used again, it belongs to whoever sends now.
+        object.driver.set(self.scheduler.context.driver.get());
         Obj::new(&object).expect("an internal request is a request")
     }
 
@@ -219,6 +243,9 @@ impl System {
         request.routine.set(Routine::None);
         request.sticky_cancel.set(false);
         request.timed_out.set(false);
-        self.framework.internal_requests.borrow_mut().push(Rc::clone(request.rc()));
+        self.framework
+            .internal_requests
+            .borrow_mut()
+            .push(Rc::clone(request.rc()));
     }
 }

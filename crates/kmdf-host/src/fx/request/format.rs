@@ -4,7 +4,8 @@ use core::ffi::c_void;
 use core::ptr;
 
 use kmdf_sys::{
-    _WDF_REQUEST_COMPLETION_PARAMS, _WDF_REQUEST_TYPE as request_type, NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES,
+    _WDF_REQUEST_COMPLETION_PARAMS, _WDF_REQUEST_TYPE as request_type, NTSTATUS, PMDL,
+    STATUS_INSUFFICIENT_RESOURCES,
 };
 
 use super::Request;
@@ -62,10 +63,6 @@ impl Format {
         self.memories = [None, None, None];
         self.extra = None;
     }
-
-    pub(crate) const fn own_mdl(&self) -> PMDL {
-        self.own_mdl
-    }
 }
 
 /// Completion parameters of a request that was never formatted.
@@ -107,9 +104,16 @@ impl System {
     }
 
     /// A nonpaged buffer of at least `length` bytes that goes with the format.
-    pub(crate) fn double_buffer(&self, request: &Request, length: usize) -> Result<*mut c_void, NTSTATUS> {
+    pub(crate) fn double_buffer(
+        &self,
+        request: &Request,
+        length: usize,
+    ) -> Result<*mut c_void, NTSTATUS> {
         let mut format = request.format.borrow_mut();
-        let enough = format.double_buffer.as_ref().filter(|buffer| buffer.size() >= length);
+        let enough = format
+            .double_buffer
+            .as_ref()
+            .filter(|buffer| buffer.size() >= length);
         // An internal request is a new one to the framework each time: its buffer is the model's to use again.
         let is_new = enough.is_none() || request.source == super::Source::Internal;
         if is_new && self.faults.fails(Allocation::Buffer) {
@@ -159,7 +163,11 @@ impl System {
             format.copy_back = None;
             format.extra = None;
             let memories = core::mem::take(&mut format.memories);
-            (format.saved.take(), memories, core::mem::replace(&mut format.own_mdl, ptr::null_mut()))
+            (
+                format.saved.take(),
+                memories,
+                core::mem::replace(&mut format.own_mdl, ptr::null_mut()),
+            )
         };
         if let (Some(saved), Some(irp)) = (saved, request.irp()) {
             irp.system_buffer.set(saved.system_buffer);

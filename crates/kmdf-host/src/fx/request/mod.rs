@@ -51,15 +51,13 @@ pub(crate) enum Routine {
     Sync(Option<(CompletionFunction, WDFCONTEXT)>),
     /// What a failed synchronous send leaves behind: its stack frame is gone.
     DeadSync,
+    /// The continuous reader of a USB pipe.
+    Reader,
 }
 
 /// The type of a driver's completion routine.
-pub(crate) type CompletionFunction = unsafe extern "C" fn(
-    Request: WDFREQUEST,
-    Target: WDFIOTARGET,
-    Params: PWDF_REQUEST_COMPLETION_PARAMS,
-    Context: WDFCONTEXT,
-);
+pub(crate) type CompletionFunction =
+    unsafe extern "C" fn(WDFREQUEST, WDFIOTARGET, PWDF_REQUEST_COMPLETION_PARAMS, WDFCONTEXT);
 
 /// Where a received request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +106,25 @@ pub(crate) struct Area {
 }
 
 impl Area {
-    const NONE: Self = Self { buffer: ptr::null_mut(), length: 0, mdl: ptr::null_mut(), read_only: false };
+    const NONE: Self = Self {
+        buffer: ptr::null_mut(),
+        length: 0,
+        mdl: ptr::null_mut(),
+        read_only: false,
+    };
 
     fn over_mdl(mdl: PMDL, length: u32, read_only: bool) -> Self {
-        let buffer = if mdl.is_null() { ptr::null_mut() } else { Mdl::at(mdl).system_address() };
-        Self { buffer, length, mdl, read_only }
+        let buffer = if mdl.is_null() {
+            ptr::null_mut()
+        } else {
+            Mdl::at(mdl).system_address()
+        };
+        Self {
+            buffer,
+            length,
+            mdl,
+            read_only,
+        }
     }
 }
 
@@ -133,7 +145,7 @@ pub(crate) struct Request {
     pub(crate) canceled_on_queue: Cell<bool>,
     pub(crate) completed: Cell<bool>,
     pub(crate) in_caller_context: Cell<bool>,
-    pub(crate) cancel_callback: Cell<Option<unsafe extern "C" fn(Request: WDFREQUEST)>>,
+    pub(crate) cancel_callback: Cell<Option<unsafe extern "C" fn(WDFREQUEST)>>,
     /// It is marked cancelable and nobody has cancelled it yet.
     pub(crate) cancelable: Cell<bool>,
     pub(crate) stop_state: Cell<StopState>,
@@ -226,12 +238,16 @@ impl Request {
             (Part::System, IRP_MJ_READ | IRP_MJ_WRITE) => {
                 let read_only = parameters.major == IRP_MJ_WRITE;
                 let length = parameters.length();
-                let io_type = self.typed_device().map_or(IoType::Buffered, |device| device.io_type());
+                let io_type = self
+                    .typed_device()
+                    .map_or(IoType::Buffered, |device| device.io_type());
                 match io_type {
                     IoType::Buffered => plain(irp.system_buffer.get(), length, read_only),
                     IoType::Direct => Area::over_mdl(irp.mdl.get(), length, read_only),
                     // The framework gives out a user's address only to kernel-mode requestors.
-                    IoType::Neither if irp.user_mode.get() => plain(ptr::null_mut(), length, read_only),
+                    IoType::Neither if irp.user_mode.get() => {
+                        plain(ptr::null_mut(), length, read_only)
+                    }
                     IoType::Neither => plain(irp.user_buffer.get(), length, read_only),
                 }
             }
@@ -239,7 +255,9 @@ impl Request {
                 let length = parameters.input_length();
                 match Method::of(parameters.code()) {
                     Method::Buffered => plain(irp.system_buffer.get(), length, false),
-                    Method::InDirect | Method::OutDirect => plain(irp.system_buffer.get(), length, true),
+                    Method::InDirect | Method::OutDirect => {
+                        plain(irp.system_buffer.get(), length, true)
+                    }
                     Method::Neither => plain(parameters.type3_input(), length, false),
                 }
             }
@@ -268,5 +286,10 @@ impl Request {
 }
 
 const fn plain(buffer: *mut c_void, length: u32, read_only: bool) -> Area {
-    Area { buffer, length, mdl: ptr::null_mut(), read_only }
+    Area {
+        buffer,
+        length,
+        mdl: ptr::null_mut(),
+        read_only,
+    }
 }

@@ -3,9 +3,9 @@
 use core::ptr;
 
 use kmdf_sys::{
-    _MODE as mode, _WDF_REQUEST_COMPLETION_PARAMS, _WDF_REQUEST_PARAMETERS, BOOLEAN, KPROCESSOR_MODE, NTSTATUS,
-    PIRP, PWDF_REQUEST_COMPLETION_PARAMS, PWDF_REQUEST_PARAMETERS, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
-    ULONG_PTR, WDFCONTEXT, WDFQUEUE, WDFREQUEST,
+    _MODE as mode, _WDF_REQUEST_COMPLETION_PARAMS, _WDF_REQUEST_PARAMETERS, BOOLEAN,
+    KPROCESSOR_MODE, NTSTATUS, PIRP, PWDF_REQUEST_COMPLETION_PARAMS, PWDF_REQUEST_PARAMETERS,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, ULONG_PTR, WDFCONTEXT, WDFQUEUE, WDFREQUEST,
 };
 
 use super::format::empty_params;
@@ -53,14 +53,20 @@ impl System {
     pub(crate) fn wdf_request_get_requestor_mode(&self, request: WDFREQUEST) -> KPROCESSOR_MODE {
         let request: Obj<Request> = self.object(request);
         let user = request.irp().is_some_and(|irp| irp.user_mode.get());
-        let value = if user { mode::UserMode } else { mode::KernelMode };
+        let value = if user {
+            mode::UserMode
+        } else {
+            mode::KernelMode
+        };
         i8::from(value != mode::KernelMode)
     }
 
     /// `WdfRequestGetIoQueue`.
     pub(crate) fn wdf_request_get_io_queue(&self, request: WDFREQUEST) -> WDFQUEUE {
         let request: Obj<Request> = self.object(request);
-        request.current_queue().map_or(ptr::null_mut(), |queue| queue.handle())
+        request
+            .current_queue()
+            .map_or(ptr::null_mut(), |queue| queue.handle())
     }
 
     /// `WdfRequestWdmGetIrp`.
@@ -83,7 +89,9 @@ impl System {
         context: WDFCONTEXT,
     ) {
         let request: Obj<Request> = self.object(request);
-        request.routine.set(routine.map_or(Routine::None, |routine| Routine::Driver(routine, context)));
+        request
+            .routine
+            .set(routine.map_or(Routine::None, |routine| Routine::Driver(routine, context)));
     }
 
     /// `WdfRequestAllocateTimer`.
@@ -119,13 +127,19 @@ impl System {
             self.put(params, format.params);
         } else {
             drop(format);
-            self.debug_break("completion parameters were asked of a request that was not formatted");
+            self.debug_break(
+                "completion parameters were asked of a request that was not formatted",
+            );
             self.put(params, empty_params());
         }
     }
 
     /// `WdfRequestGetParameters`.
-    pub(crate) fn wdf_request_get_parameters(&self, request: WDFREQUEST, out: PWDF_REQUEST_PARAMETERS) {
+    pub(crate) fn wdf_request_get_parameters(
+        &self,
+        request: WDFREQUEST,
+        out: PWDF_REQUEST_PARAMETERS,
+    ) {
         let request: Obj<Request> = self.object(request);
         self.require(out, "Parameters");
         if usize::from(self.get(out).Size) != size_of::<_WDF_REQUEST_PARAMETERS>() {

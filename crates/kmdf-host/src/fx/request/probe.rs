@@ -3,8 +3,9 @@
 use core::ptr;
 
 use kmdf_sys::{
-    NTSTATUS, PVOID, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_USER_BUFFER, STATUS_SUCCESS, WDFMEMORY, WDFREQUEST,
+    NTSTATUS, PVOID, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_USER_BUFFER, STATUS_SUCCESS, WDFMEMORY,
+    WDFREQUEST,
 };
 
 use super::Request;
@@ -65,18 +66,23 @@ impl System {
         if let Err(status) = unsafe_direction(&parameters, direction) {
             return status;
         }
-        let neither_device = request.typed_device().is_some_and(|device| device.io_type() == IoType::Neither);
-        let (address, available) = if parameters.is_ioctl() && Method::of(parameters.code()) == Method::Neither {
-            match direction {
-                Direction::Input => (parameters.type3_input(), parameters.input_length()),
-                Direction::Output => (irp.user_buffer.get(), parameters.output_length()),
-            }
-        } else if parameters.is_transfer() && neither_device {
-            (irp.user_buffer.get(), parameters.length())
-        } else {
-            self.debug_break("a user's address was retrieved from a request that is not neither I/O");
-            return STATUS_INVALID_DEVICE_REQUEST;
-        };
+        let neither_device = request
+            .typed_device()
+            .is_some_and(|device| device.io_type() == IoType::Neither);
+        let (address, available) =
+            if parameters.is_ioctl() && Method::of(parameters.code()) == Method::Neither {
+                match direction {
+                    Direction::Input => (parameters.type3_input(), parameters.input_length()),
+                    Direction::Output => (irp.user_buffer.get(), parameters.output_length()),
+                }
+            } else if parameters.is_transfer() && neither_device {
+                (irp.user_buffer.get(), parameters.length())
+            } else {
+                self.debug_break(
+                    "a user's address was retrieved from a request that is not neither I/O",
+                );
+                return STATUS_INVALID_DEVICE_REQUEST;
+            };
         if (available as usize) < required {
             return STATUS_BUFFER_TOO_SMALL;
         }
@@ -136,7 +142,9 @@ impl System {
         if self.faults.fails(Allocation::Map) {
             return STATUS_INSUFFICIENT_RESOURCES;
         }
-        let mdl = self.mdls.allocate(buffer, length32, MdlOwner::Framework, self.origin());
+        let mdl = self
+            .mdls
+            .allocate(buffer, length32, MdlOwner::Framework, self.origin());
         self.mdls.lock(mdl, access);
         let address = Mdl::at(mdl).system_address();
         let memory = Memory::locked(address, length, mdl, access == Access::Read);

@@ -3,8 +3,9 @@
 use core::ptr;
 
 use kmdf_sys::{
-    NTSTATUS, PMDL, PVOID, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES, STATUS_INTERNAL_ERROR,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDFMEMORY, WDFREQUEST,
+    NTSTATUS, PMDL, PVOID, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INTERNAL_ERROR, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    WDFMEMORY, WDFREQUEST,
 };
 
 use super::{Part, Request};
@@ -14,7 +15,8 @@ use crate::fx::memory::memory_handle;
 use crate::system::System;
 use crate::system::device::IoType;
 use crate::system::irp::{
-    IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, Irp, Method, Parameters,
+    IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, Irp, Method,
+    Parameters,
 };
 use crate::system::mdl::MdlOwner;
 
@@ -27,12 +29,20 @@ pub(crate) enum Direction {
 
 impl System {
     /// `WdfRequestRetrieveInputMemory`.
-    pub(crate) fn wdf_request_retrieve_input_memory(&self, request: WDFREQUEST, out: *mut WDFMEMORY) -> NTSTATUS {
+    pub(crate) fn wdf_request_retrieve_input_memory(
+        &self,
+        request: WDFREQUEST,
+        out: *mut WDFMEMORY,
+    ) -> NTSTATUS {
         self.retrieve_memory(request, Direction::Input, out)
     }
 
     /// `WdfRequestRetrieveOutputMemory`.
-    pub(crate) fn wdf_request_retrieve_output_memory(&self, request: WDFREQUEST, out: *mut WDFMEMORY) -> NTSTATUS {
+    pub(crate) fn wdf_request_retrieve_output_memory(
+        &self,
+        request: WDFREQUEST,
+        out: *mut WDFMEMORY,
+    ) -> NTSTATUS {
         self.retrieve_memory(request, Direction::Output, out)
     }
 
@@ -59,16 +69,29 @@ impl System {
     }
 
     /// `WdfRequestRetrieveInputWdmMdl`.
-    pub(crate) fn wdf_request_retrieve_input_wdm_mdl(&self, request: WDFREQUEST, out: *mut PMDL) -> NTSTATUS {
+    pub(crate) fn wdf_request_retrieve_input_wdm_mdl(
+        &self,
+        request: WDFREQUEST,
+        out: *mut PMDL,
+    ) -> NTSTATUS {
         self.retrieve_mdl(request, Direction::Input, out)
     }
 
     /// `WdfRequestRetrieveOutputWdmMdl`.
-    pub(crate) fn wdf_request_retrieve_output_wdm_mdl(&self, request: WDFREQUEST, out: *mut PMDL) -> NTSTATUS {
+    pub(crate) fn wdf_request_retrieve_output_wdm_mdl(
+        &self,
+        request: WDFREQUEST,
+        out: *mut PMDL,
+    ) -> NTSTATUS {
         self.retrieve_mdl(request, Direction::Output, out)
     }
 
-    fn retrieve_memory(&self, request: WDFREQUEST, direction: Direction, out: *mut WDFMEMORY) -> NTSTATUS {
+    fn retrieve_memory(
+        &self,
+        request: WDFREQUEST,
+        direction: Direction,
+        out: *mut WDFMEMORY,
+    ) -> NTSTATUS {
         let request: Obj<Request> = self.object(request);
         self.require(out, "Memory");
         match self.part(&request, direction) {
@@ -111,8 +134,14 @@ impl System {
         let parameters = irp.parameters();
         check_direction(&parameters, direction)?;
         self.check_not_completed(request)?;
-        let io_type = request.typed_device().map_or(IoType::Buffered, |device| device.io_type());
-        if self.verifier() && irp.user_mode.get() && parameters.is_transfer() && io_type == IoType::Neither {
+        let io_type = request
+            .typed_device()
+            .map_or(IoType::Buffered, |device| device.io_type());
+        if self.verifier()
+            && irp.user_mode.get()
+            && parameters.is_transfer()
+            && io_type == IoType::Neither
+        {
             self.debug_break("a user address cannot be retrieved: use EvtIoInCallerContext and probe and lock it");
             return Err(STATUS_INVALID_DEVICE_REQUEST);
         }
@@ -132,7 +161,12 @@ impl System {
         Ok(Part::System)
     }
 
-    fn ioctl_part(&self, irp: &Irp, parameters: &Parameters, direction: Direction) -> Result<Part, NTSTATUS> {
+    fn ioctl_part(
+        &self,
+        irp: &Irp,
+        parameters: &Parameters,
+        direction: Direction,
+    ) -> Result<Part, NTSTATUS> {
         let length = match direction {
             Direction::Input => parameters.input_length(),
             Direction::Output => parameters.output_length(),
@@ -217,7 +251,9 @@ impl System {
         let parameters = irp.parameters();
         check_direction(&parameters, direction)?;
         self.check_not_completed(request)?;
-        let device_type = request.typed_device().map_or(IoType::Buffered, |device| device.io_type());
+        let device_type = request
+            .typed_device()
+            .map_or(IoType::Buffered, |device| device.io_type());
         if parameters.is_transfer() {
             return match device_type {
                 IoType::Buffered => self.buffered_mdl(request, &irp, parameters.length()),
@@ -240,7 +276,9 @@ impl System {
         };
         match (Method::of(parameters.code()), direction) {
             (Method::Neither, _) => Err(STATUS_INVALID_DEVICE_REQUEST),
-            (Method::Buffered, _) | (_, Direction::Input) => self.buffered_mdl(request, &irp, length),
+            (Method::Buffered, _) | (_, Direction::Input) => {
+                self.buffered_mdl(request, &irp, length)
+            }
             (_, Direction::Output) => present(irp.mdl.get()),
         }
     }
@@ -258,7 +296,9 @@ impl System {
         if self.faults.fails(Allocation::Mdl) {
             return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
-        let mdl = self.mdls.allocate(buffer, length, MdlOwner::Framework, self.origin());
+        let mdl = self
+            .mdls
+            .allocate(buffer, length, MdlOwner::Framework, self.origin());
         self.mdls.build_nonpaged(mdl);
         request.own_mdl.set(mdl);
         Ok(mdl)
@@ -266,18 +306,27 @@ impl System {
 }
 
 fn present(mdl: PMDL) -> Result<PMDL, NTSTATUS> {
-    if mdl.is_null() { Err(STATUS_BUFFER_TOO_SMALL) } else { Ok(mdl) }
+    if mdl.is_null() {
+        Err(STATUS_BUFFER_TOO_SMALL)
+    } else {
+        Ok(mdl)
+    }
 }
 
 fn check_direction(parameters: &Parameters, direction: Direction) -> Result<(), NTSTATUS> {
     match (parameters.major, direction) {
-        (IRP_MJ_READ, Direction::Input) | (IRP_MJ_WRITE, Direction::Output) => Err(STATUS_INVALID_DEVICE_REQUEST),
+        (IRP_MJ_READ, Direction::Input) | (IRP_MJ_WRITE, Direction::Output) => {
+            Err(STATUS_INVALID_DEVICE_REQUEST)
+        }
         _ => Ok(()),
     }
 }
 
 /// Checks for the DDIs on users' own addresses.
-pub(crate) fn unsafe_direction(parameters: &Parameters, direction: Direction) -> Result<(), NTSTATUS> {
+pub(crate) fn unsafe_direction(
+    parameters: &Parameters,
+    direction: Direction,
+) -> Result<(), NTSTATUS> {
     check_direction(parameters, direction)?;
     if parameters.major == IRP_MJ_INTERNAL_DEVICE_CONTROL {
         return Err(STATUS_INVALID_DEVICE_REQUEST);

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use kmdf_sys::{
-    BOOLEAN, NTSTATUS, PIO_STACK_LOCATION, PWDF_REQUEST_SEND_OPTIONS, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, WDFIOTARGET, WDFREQUEST,
+    BOOLEAN, NTSTATUS, PIO_STACK_LOCATION, PWDF_REQUEST_SEND_OPTIONS,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
+    WDFIOTARGET, WDFREQUEST,
 };
 
 use super::{Place, Request, Routine};
@@ -27,7 +28,9 @@ impl System {
         let request: Obj<Request> = self.object(request);
         let options = match self.send_options(options) {
             Ok(options) => options,
-            Err(_) => return self.refuse(&request, STATUS_INVALID_PARAMETER, "invalid send options"),
+            Err(_) => {
+                return self.refuse(&request, STATUS_INVALID_PARAMETER, "invalid send options");
+            }
         };
         let target: Obj<IoTarget> = self.object(target);
         if options.send_and_forget {
@@ -62,11 +65,19 @@ impl System {
         0
     }
 
-    fn send_and_wait(&self, request: &Obj<Request>, target: &Obj<IoTarget>, options: SendOptions) -> BOOLEAN {
+    fn send_and_wait(
+        &self,
+        request: &Obj<Request>,
+        target: &Obj<IoTarget>,
+        options: SendOptions,
+    ) -> BOOLEAN {
         if self.irql() > PASSIVE_LEVEL {
             self.violation(
                 ViolationKind::Irql,
-                format!("WdfRequestSend was called to wait at IRQL {}; the highest allowed is 0", self.irql()),
+                format!(
+                    "WdfRequestSend was called to wait at IRQL {}; the highest allowed is 0",
+                    self.irql()
+                ),
             );
         }
         u8::from(self.submit_sync(request, target, options, true).is_ok())
@@ -74,7 +85,11 @@ impl System {
 
     fn send_and_forget(&self, request: &Obj<Request>, target: &Obj<IoTarget>) -> BOOLEAN {
         if !request.is_received() {
-            return self.refuse(request, STATUS_INVALID_DEVICE_STATE, "only a received request can be sent and forgotten");
+            return self.refuse(
+                request,
+                STATUS_INVALID_DEVICE_STATE,
+                "only a received request can be sent and forgotten",
+            );
         }
         if request.format.borrow().exists {
             return self.refuse(
@@ -84,7 +99,11 @@ impl System {
             );
         }
         let (Some(irp), Some(device)) = (request.irp(), target.device.borrow().clone()) else {
-            return self.refuse(request, STATUS_INVALID_DEVICE_STATE, "the target has nothing to send to");
+            return self.refuse(
+                request,
+                STATUS_INVALID_DEVICE_STATE,
+                "the target has nothing to send to",
+            );
         };
         let from = self.actor(request.rc().driver.get());
         let queue = self.detach_received(request);
@@ -106,7 +125,11 @@ impl System {
     }
 
     /// `WdfRequestWdmFormatUsingStackLocation`.
-    pub(crate) fn wdf_request_wdm_format_using_stack_location(&self, request: WDFREQUEST, stack: PIO_STACK_LOCATION) {
+    pub(crate) fn wdf_request_wdm_format_using_stack_location(
+        &self,
+        request: WDFREQUEST,
+        stack: PIO_STACK_LOCATION,
+    ) {
         let request: Obj<Request> = self.object(request);
         self.require(stack, "Stack");
         let irp = self.irp_with_next(&request);
@@ -138,7 +161,10 @@ impl System {
                 code::REQUEST_FATAL_ERROR,
                 request_error::NO_MORE_STACK_LOCATIONS,
                 irp.address().addr() as u64,
-                format!("{}: the IRP has no stack location for a driver below", self.ddi()),
+                format!(
+                    "{}: the IRP has no stack location for a driver below",
+                    self.ddi()
+                ),
             );
         }
         irp

@@ -4,8 +4,9 @@ use core::ffi::c_void;
 use core::ptr;
 
 use kmdf_sys::{
-    _WDF_MEMORY_DESCRIPTOR_TYPE as descriptor_type, _WDFMEMORY_OFFSET, NTSTATUS, PMDL, PWDF_MEMORY_DESCRIPTOR,
-    PWDFMEMORY_OFFSET, STATUS_INTEGER_OVERFLOW, STATUS_INVALID_PARAMETER, WDFMEMORY,
+    _WDF_MEMORY_DESCRIPTOR_TYPE as descriptor_type, _WDFMEMORY_OFFSET, NTSTATUS, PMDL,
+    PWDF_MEMORY_DESCRIPTOR, PWDFMEMORY_OFFSET, STATUS_INTEGER_OVERFLOW, STATUS_INVALID_PARAMETER,
+    WDFMEMORY,
 };
 
 use crate::fx::memory::MemoryRef;
@@ -38,7 +39,10 @@ pub(crate) enum Nothing {
 
 impl RequestBuffer {
     /// The length the framework transfers, cut to 32 bits without a check as it does.
-    #[allow(clippy::cast_possible_truncation, reason = "the framework's own conversion; see semantics 1.2")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the framework's own conversion; see semantics 1.2"
+    )]
     pub(crate) fn length(&self) -> u32 {
         match self {
             Self::None => 0,
@@ -55,7 +59,11 @@ impl RequestBuffer {
             Self::Mdl(mdl, _) => Mdl::at(*mdl).system_address(),
             Self::Memory(memory, range) => {
                 let start = memory.buffer();
-                if start.is_null() { start } else { start.wrapping_byte_add(range.map_or(0, |range| range.offset)) }
+                if start.is_null() {
+                    start
+                } else {
+                    start.wrapping_byte_add(range.map_or(0, |range| range.offset))
+                }
             }
         }
     }
@@ -78,7 +86,11 @@ impl RequestBuffer {
 
 fn effective_length(size: usize, range: Option<Range>) -> usize {
     match range {
-        None | Some(Range { offset: 0, length: 0 }) => size,
+        None
+        | Some(Range {
+            offset: 0,
+            length: 0,
+        }) => size,
         Some(Range { offset, length: 0 }) => size.saturating_sub(offset),
         Some(Range { length, .. }) => length,
     }
@@ -119,7 +131,11 @@ impl System {
                 // SAFETY: the type says which member the driver set.
                 let given = unsafe { descriptor.u.HandleType };
                 if given.Memory.is_null() {
-                    return if nothing == Nothing::Allowed { Ok(RequestBuffer::None) } else { Err(STATUS_INVALID_PARAMETER) };
+                    return if nothing == Nothing::Allowed {
+                        Ok(RequestBuffer::None)
+                    } else {
+                        Err(STATUS_INVALID_PARAMETER)
+                    };
                 }
                 self.memory_range(given.Memory, given.Offsets)
             }
@@ -139,12 +155,18 @@ impl System {
         if offsets.is_null() {
             return Ok(RequestBuffer::Memory(memory, None));
         }
-        let _WDFMEMORY_OFFSET { BufferOffset: offset, BufferLength: length } = self.get(offsets);
+        let _WDFMEMORY_OFFSET {
+            BufferOffset: offset,
+            BufferLength: length,
+        } = self.get(offsets);
         let end = offset.checked_add(length).ok_or(STATUS_INTEGER_OVERFLOW)?;
         if end > memory.size() {
             return Err(STATUS_INTEGER_OVERFLOW);
         }
-        Ok(RequestBuffer::Memory(memory, Some(Range { offset, length })))
+        Ok(RequestBuffer::Memory(
+            memory,
+            Some(Range { offset, length }),
+        ))
     }
 }
 

@@ -5,8 +5,8 @@ use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_REQUEST_TYPE as request_type, NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE,
-    STATUS_REQUEST_NOT_ACCEPTED, WDFMEMORY,
+    _WDF_REQUEST_TYPE as request_type, NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_STATE, STATUS_REQUEST_NOT_ACCEPTED, WDFMEMORY,
 };
 
 use super::buffer::{Range, RequestBuffer};
@@ -18,13 +18,18 @@ use crate::fx::request::Request;
 use crate::system::System;
 use crate::system::device::IoType;
 use crate::system::irp::{
-    Allocator, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_WRITE, Irp, Method, Parameters,
+    Allocator, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_WRITE, Irp, Method,
+    Parameters,
 };
 use crate::system::mdl::{Access, Mdl, MdlOwner};
 
 impl System {
     /// The framework's `ValidateTarget`: undoes earlier formatting and gives the request an IRP with room for the target.
-    pub(crate) fn validate_target(&self, request: &Obj<Request>, target: &IoTarget) -> Result<Rc<Irp>, NTSTATUS> {
+    pub(crate) fn validate_target(
+        &self,
+        request: &Obj<Request>,
+        target: &IoTarget,
+    ) -> Result<Rc<Irp>, NTSTATUS> {
         self.release_format(request);
         let needed = target.stack_size.get();
         if needed == 0 {
@@ -87,8 +92,13 @@ impl System {
         let mapped = match target.io_type.get() {
             IoType::Buffered => self.map_buffered(request, &irp, major, buffer),
             IoType::Direct => {
-                let access = if major == IRP_MJ_WRITE { Access::Read } else { Access::Write };
-                self.map_direct(request, buffer, access).map(|mdl| irp.mdl.set(mdl))
+                let access = if major == IRP_MJ_WRITE {
+                    Access::Read
+                } else {
+                    Access::Write
+                };
+                self.map_direct(request, buffer, access)
+                    .map(|mdl| irp.mdl.set(mdl))
             }
             IoType::Neither => {
                 irp.user_buffer.set(buffer.address());
@@ -183,8 +193,12 @@ impl System {
                 if self.faults.fails(Allocation::Mdl) {
                     return Err(STATUS_INSUFFICIENT_RESOURCES);
                 }
-                let mdl =
-                    self.mdls.allocate(buffer.address(), buffer.length(), MdlOwner::Framework, self.origin());
+                let mdl = self.mdls.allocate(
+                    buffer.address(),
+                    buffer.length(),
+                    MdlOwner::Framework,
+                    self.origin(),
+                );
                 if self.faults.fails(Allocation::Probe) {
                     self.mdls.free(mdl);
                     return Err(self.faults.probe_status());
@@ -214,10 +228,16 @@ impl System {
         if self.faults.fails(Allocation::Mdl) {
             return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
-        let length = if range.length == 0 { size.saturating_sub(range.offset) } else { range.length };
+        let length = if range.length == 0 {
+            size.saturating_sub(range.offset)
+        } else {
+            range.length
+        };
         let length = u32::try_from(length).map_err(|_| STATUS_INSUFFICIENT_RESOURCES)?;
         let start = source.va().wrapping_byte_add(range.offset);
-        let partial = self.mdls.allocate(start, length, MdlOwner::Framework, self.origin());
+        let partial = self
+            .mdls
+            .allocate(start, length, MdlOwner::Framework, self.origin());
         self.mdls.build_partial(mdl, partial, start, length);
         self.keep_mdl(request, partial);
         Ok(partial)
@@ -237,24 +257,41 @@ impl System {
         for memory in [input.memory(), output.memory()].into_iter().flatten() {
             self.keep_memory(request, memory);
         }
-        let major = if internal { IRP_MJ_INTERNAL_DEVICE_CONTROL } else { IRP_MJ_DEVICE_CONTROL };
+        let major = if internal {
+            IRP_MJ_INTERNAL_DEVICE_CONTROL
+        } else {
+            IRP_MJ_DEVICE_CONTROL
+        };
         let method = Method::of(code);
-        let type3 = if method == Method::Neither { input.address() } else { ptr::null_mut() };
+        let type3 = if method == Method::Neither {
+            input.address()
+        } else {
+            ptr::null_mut()
+        };
         let parameters = Parameters::ioctl(major, code, input.length(), output.length(), type3);
         irp.set_next(self.inherit_location(request, &irp, target, parameters));
         let mapped = match method {
             Method::Buffered => self.map_ioctl_buffered(request, &irp, input, output),
-            Method::InDirect | Method::OutDirect => self.mapped_address(input).and_then(|address| {
-                irp.system_buffer.set(address);
-                let access = if method == Method::InDirect { Access::Read } else { Access::Write };
-                self.map_direct(request, output, access).map(|mdl| irp.mdl.set(mdl))
-            }),
+            Method::InDirect | Method::OutDirect => {
+                self.mapped_address(input).and_then(|address| {
+                    irp.system_buffer.set(address);
+                    let access = if method == Method::InDirect {
+                        Access::Read
+                    } else {
+                        Access::Write
+                    };
+                    self.map_direct(request, output, access)
+                        .map(|mdl| irp.mdl.set(mdl))
+                })
+            }
             Method::Neither => {
                 irp.user_buffer.set(output.address());
                 Ok(())
             }
         };
-        self.end_format(request, mapped, |request| describe_ioctl(request, code, internal, input, output))
+        self.end_format(request, mapped, |request| {
+            describe_ioctl(request, code, internal, input, output)
+        })
     }
 
     fn map_ioctl_buffered(
@@ -323,7 +360,13 @@ fn shown_pointer(buffer: &RequestBuffer) -> *mut c_void {
     memory.cast()
 }
 
-fn describe_ioctl(request: &Request, code: u32, internal: bool, input: &RequestBuffer, output: &RequestBuffer) {
+fn describe_ioctl(
+    request: &Request,
+    code: u32,
+    internal: bool,
+    input: &RequestBuffer,
+    output: &RequestBuffer,
+) {
     let (given, given_at) = input.shown();
     let (wanted, wanted_at) = output.shown();
     let params = &mut request.format.borrow_mut().params;
@@ -338,4 +381,3 @@ fn describe_ioctl(request: &Request, code: u32, internal: bool, input: &RequestB
     params.Parameters.Ioctl.Output.Buffer = wanted;
     params.Parameters.Ioctl.Output.Offset = wanted_at;
 }
-

@@ -1,7 +1,8 @@
 //! The WdfIoTargetFormatRequest DDIs.
 
 use kmdf_sys::{
-    NTSTATUS, PLONGLONG, PWDFMEMORY_OFFSET, STATUS_SUCCESS, ULONG, WDFIOTARGET, WDFMEMORY, WDFREQUEST,
+    NTSTATUS, PLONGLONG, PWDFMEMORY_OFFSET, STATUS_SUCCESS, ULONG, WDFIOTARGET, WDFMEMORY,
+    WDFREQUEST,
 };
 
 use super::IoTarget;
@@ -24,7 +25,13 @@ impl System {
         offsets: PWDFMEMORY_OFFSET,
         device_offset: PLONGLONG,
     ) -> NTSTATUS {
-        self.format_for(IRP_MJ_WRITE, target, request, (memory, offsets), device_offset)
+        self.format_for(
+            IRP_MJ_WRITE,
+            target,
+            request,
+            (memory, offsets),
+            device_offset,
+        )
     }
 
     /// `WdfIoTargetFormatRequestForRead`.
@@ -36,7 +43,13 @@ impl System {
         offsets: PWDFMEMORY_OFFSET,
         device_offset: PLONGLONG,
     ) -> NTSTATUS {
-        self.format_for(IRP_MJ_READ, target, request, (memory, offsets), device_offset)
+        self.format_for(
+            IRP_MJ_READ,
+            target,
+            request,
+            (memory, offsets),
+            device_offset,
+        )
     }
 
     fn format_for(
@@ -58,7 +71,11 @@ impl System {
 
     /// The value a driver passes by address, or `default` for NULL.
     pub(crate) fn value_or<T: Copy>(&self, pointer: *const T, default: T) -> T {
-        if pointer.is_null() { default } else { self.get(pointer) }
+        if pointer.is_null() {
+            default
+        } else {
+            self.get(pointer)
+        }
     }
 
     /// `WdfIoTargetFormatRequestForIoctl`.
@@ -73,7 +90,13 @@ impl System {
         output: WDFMEMORY,
         output_offsets: PWDFMEMORY_OFFSET,
     ) -> NTSTATUS {
-        self.format_control(target, request, (code, false), (input, input_offsets), (output, output_offsets))
+        self.format_control(
+            target,
+            request,
+            (code, false),
+            (input, input_offsets),
+            (output, output_offsets),
+        )
     }
 
     /// `WdfIoTargetFormatRequestForInternalIoctl`.
@@ -88,7 +111,13 @@ impl System {
         output: WDFMEMORY,
         output_offsets: PWDFMEMORY_OFFSET,
     ) -> NTSTATUS {
-        self.format_control(target, request, (code, true), (input, input_offsets), (output, output_offsets))
+        self.format_control(
+            target,
+            request,
+            (code, true),
+            (input, input_offsets),
+            (output, output_offsets),
+        )
     }
 
     fn format_control(

@@ -14,7 +14,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_IO_TARGET_STATE as states, PDEVICE_OBJECT, PFILE_OBJECT, WDF_IO_TARGET_STATE, WDFDEVICE, WDFIOTARGET,
+    _WDF_IO_TARGET_STATE as states, PDEVICE_OBJECT, PFILE_OBJECT, WDF_IO_TARGET_STATE, WDFDEVICE,
+    WDFIOTARGET,
 };
 
 use super::class::Obj;
@@ -122,7 +123,9 @@ impl IoTarget {
     }
 
     pub(crate) fn forget_pended(&self, request: &Rc<Object>) {
-        self.pended.borrow_mut().retain(|pended| !Rc::ptr_eq(pended, request));
+        self.pended
+            .borrow_mut()
+            .retain(|pended| !Rc::ptr_eq(pended, request));
     }
 
     pub(crate) fn unlink(&self) {
@@ -143,18 +146,27 @@ impl System {
     /// `WdfIoTargetGetDevice`.
     pub(crate) fn wdf_io_target_get_device(&self, target: WDFIOTARGET) -> WDFDEVICE {
         let target: Obj<IoTarget> = self.object(target);
-        self.device_of(target.rc()).map_or(ptr::null_mut(), |device| device.handle())
+        self.device_of(target.rc())
+            .map_or(ptr::null_mut(), |device| device.handle())
     }
 
     /// `WdfIoTargetWdmGetTargetDeviceObject`.
-    pub(crate) fn wdf_io_target_wdm_get_target_device_object(&self, target: WDFIOTARGET) -> PDEVICE_OBJECT {
+    pub(crate) fn wdf_io_target_wdm_get_target_device_object(
+        &self,
+        target: WDFIOTARGET,
+    ) -> PDEVICE_OBJECT {
         let target: Obj<IoTarget> = self.object(target);
         let device = target.device.borrow();
-        device.as_ref().map_or(ptr::null_mut(), |device| device.address())
+        device
+            .as_ref()
+            .map_or(ptr::null_mut(), |device| device.address())
     }
 
     /// `WdfIoTargetWdmGetTargetFileObject`.
-    pub(crate) fn wdf_io_target_wdm_get_target_file_object(&self, target: WDFIOTARGET) -> PFILE_OBJECT {
+    pub(crate) fn wdf_io_target_wdm_get_target_file_object(
+        &self,
+        target: WDFIOTARGET,
+    ) -> PFILE_OBJECT {
         let target: Obj<IoTarget> = self.object(target);
         ptr::with_exposed_provenance_mut(target.file.get())
     }

@@ -4,10 +4,10 @@ use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_IO_TARGET_OPEN_PARAMS, _WDF_IO_TARGET_OPEN_TYPE as open_type, NTSTATUS, PWDF_IO_TARGET_OPEN_PARAMS,
-    PWDF_OBJECT_ATTRIBUTES, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, WDFDEVICE,
-    WDFIOTARGET,
+    _WDF_IO_TARGET_OPEN_PARAMS, _WDF_IO_TARGET_OPEN_TYPE as open_type, NTSTATUS,
+    PWDF_IO_TARGET_OPEN_PARAMS, PWDF_OBJECT_ATTRIBUTES, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
+    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, WDFDEVICE, WDFIOTARGET,
 };
 
 use super::{IoTarget, TargetKind, TargetState};
@@ -41,12 +41,16 @@ impl System {
             Err(status) => return status,
         };
         if let Some(parent) = &attributes.parent {
-            let own = Object::ancestor::<Device>(parent).is_some_and(|ancestor| ancestor.is(&device));
+            let own =
+                Object::ancestor::<Device>(parent).is_some_and(|ancestor| ancestor.is(&device));
             if !own {
                 return STATUS_INVALID_DEVICE_REQUEST;
             }
         }
-        let parent = attributes.parent.clone().unwrap_or_else(|| Rc::clone(device.rc()));
+        let parent = attributes
+            .parent
+            .clone()
+            .unwrap_or_else(|| Rc::clone(device.rc()));
         match self.create_object(Kind::Target(IoTarget::remote()), &parent, &attributes) {
             Ok(object) => {
                 object.passive_dispose.set(true);
@@ -64,14 +68,21 @@ impl System {
                 code::INVALID_HANDLE,
                 target.rc().handle.get() as u64,
                 0x1201,
-                format!("{} needs a target that the driver created; this one belongs to its device", self.ddi()),
+                format!(
+                    "{} needs a target that the driver created; this one belongs to its device",
+                    self.ddi()
+                ),
             );
         }
         target
     }
 
     /// `WdfIoTargetOpen`.
-    pub(crate) fn wdf_io_target_open(&self, target: WDFIOTARGET, params: PWDF_IO_TARGET_OPEN_PARAMS) -> NTSTATUS {
+    pub(crate) fn wdf_io_target_open(
+        &self,
+        target: WDFIOTARGET,
+        params: PWDF_IO_TARGET_OPEN_PARAMS,
+    ) -> NTSTATUS {
         let target = self.remote_target(target);
         self.require(params, "OpenParams");
         if !self.irql_at_most(PASSIVE_LEVEL) {
@@ -114,7 +125,9 @@ impl System {
                 let watches = params.EvtIoTargetQueryRemove.is_some()
                     || params.EvtIoTargetRemoveCanceled.is_some()
                     || params.EvtIoTargetRemoveComplete.is_some();
-                if params.TargetDeviceObject.is_null() || (watches && params.TargetFileObject.is_null()) {
+                if params.TargetDeviceObject.is_null()
+                    || (watches && params.TargetFileObject.is_null())
+                {
                     return Err(STATUS_INVALID_PARAMETER);
                 }
                 Ok(None)
@@ -124,7 +137,9 @@ impl System {
                 if string.Buffer.is_null() || string.Length == 0 {
                     return Err(STATUS_INVALID_PARAMETER);
                 }
-                self.text(&raw const string).map(Some).ok_or(STATUS_INVALID_PARAMETER)
+                self.text(&raw const string)
+                    .map(Some)
+                    .ok_or(STATUS_INVALID_PARAMETER)
             }
             open_type::WdfIoTargetOpenReopen => {
                 let name = target.name.borrow().clone();
@@ -134,10 +149,17 @@ impl System {
         }
     }
 
-    fn open_device(&self, params: &_WDF_IO_TARGET_OPEN_PARAMS, name: Option<&str>) -> Option<Rc<DeviceObject>> {
+    fn open_device(
+        &self,
+        params: &_WDF_IO_TARGET_OPEN_PARAMS,
+        name: Option<&str>,
+    ) -> Option<Rc<DeviceObject>> {
         match name {
             // Opening by name reaches the top of the device's stack.
-            Some(name) => self.devices.by_name(name).map(|device| DeviceTable::top(&device)),
+            Some(name) => self
+                .devices
+                .by_name(name)
+                .map(|device| DeviceTable::top(&device)),
             None => self.devices.by_address(params.TargetDeviceObject),
         }
     }

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_IO_TARGET_PURGE_IO_ACTION as purge_action, _WDF_IO_TARGET_SENT_IO_ACTION as sent_action, NTSTATUS,
-    STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS, WDF_IO_TARGET_PURGE_IO_ACTION, WDF_IO_TARGET_SENT_IO_ACTION,
-    WDFIOTARGET,
+    _WDF_IO_TARGET_PURGE_IO_ACTION as purge_action, _WDF_IO_TARGET_SENT_IO_ACTION as sent_action,
+    NTSTATUS, STATUS_INVALID_DEVICE_STATE, WDF_IO_TARGET_PURGE_IO_ACTION,
+    WDF_IO_TARGET_SENT_IO_ACTION, WDFIOTARGET,
 };
 
 use kmdf_sys::missing::STATUS_WDF_DEVICE_REMOVED_NOT_SENT;
@@ -31,14 +31,18 @@ impl System {
         loop {
             let next = target.pended.borrow_mut().pop_front();
             let Some(next) = next else {
-                return STATUS_SUCCESS;
+                return self.usb_target_started(&target);
             };
             self.resubmit(&next, &target);
         }
     }
 
     /// `WdfIoTargetStop`.
-    pub(crate) fn wdf_io_target_stop(&self, target: WDFIOTARGET, action: WDF_IO_TARGET_SENT_IO_ACTION) {
+    pub(crate) fn wdf_io_target_stop(
+        &self,
+        target: WDFIOTARGET,
+        action: WDF_IO_TARGET_SENT_IO_ACTION,
+    ) {
         let target: Obj<IoTarget> = self.object(target);
         let (cancel, wait) = match action {
             sent_action::WdfIoTargetCancelSentIo => (true, true),
@@ -49,7 +53,10 @@ impl System {
         if wait && !self.irql_at_most(PASSIVE_LEVEL) {
             return;
         }
-        if !matches!(target.state.get(), TargetState::Started | TargetState::Stopped | TargetState::Purged) {
+        if !matches!(
+            target.state.get(),
+            TargetState::Started | TargetState::Stopped | TargetState::Purged
+        ) {
             return;
         }
         target.state.set(TargetState::Stopped);
@@ -59,10 +66,17 @@ impl System {
         if wait {
             self.wait_for_sent(&target, false);
         }
+        self.usb_target_halted(&target, |system, pipe| {
+            system.wdf_io_target_stop(pipe.handle(), action)
+        });
     }
 
     /// `WdfIoTargetPurge`.
-    pub(crate) fn wdf_io_target_purge(&self, target: WDFIOTARGET, action: WDF_IO_TARGET_PURGE_IO_ACTION) {
+    pub(crate) fn wdf_io_target_purge(
+        &self,
+        target: WDFIOTARGET,
+        action: WDF_IO_TARGET_PURGE_IO_ACTION,
+    ) {
         let target: Obj<IoTarget> = self.object(target);
         let wait = match action {
             purge_action::WdfIoTargetPurgeIoAndWait => true,
@@ -72,7 +86,10 @@ impl System {
         if !self.irql_at_most(if wait { PASSIVE_LEVEL } else { DISPATCH_LEVEL }) {
             return;
         }
-        if !matches!(target.state.get(), TargetState::Started | TargetState::Stopped | TargetState::Purged) {
+        if !matches!(
+            target.state.get(),
+            TargetState::Started | TargetState::Stopped | TargetState::Purged
+        ) {
             return;
         }
         target.state.set(TargetState::Purged);
@@ -81,6 +98,9 @@ impl System {
         if wait {
             self.wait_for_sent(&target, false);
         }
+        self.usb_target_halted(&target, |system, pipe| {
+            system.wdf_io_target_purge(pipe.handle(), action)
+        });
     }
 
     /// Closes or removes: everything sent is cancelled and waited for, also what ignores the target's state.
@@ -106,7 +126,8 @@ impl System {
     fn affected(target: &IoTarget, also_ignoring: bool) -> Vec<Rc<Object>> {
         let sent = target.sent.borrow();
         let affected = sent.iter().filter(|object| {
-            also_ignoring || Obj::<Request>::new(object).is_some_and(|request| !request.ignores_state.get())
+            also_ignoring
+                || Obj::<Request>::new(object).is_some_and(|request| !request.ignores_state.get())
         });
         affected.cloned().collect()
     }

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use kmdf_sys::{
-    _WDF_REQUEST_SEND_OPTIONS, _WDF_REQUEST_SEND_OPTIONS_FLAGS as send_flags, _WDF_REQUEST_TYPE as request_type,
-    NTSTATUS, PWDF_REQUEST_SEND_OPTIONS, STATUS_CANCELLED, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_IO_TIMEOUT, STATUS_REQUEST_NOT_ACCEPTED, STATUS_SUCCESS,
+    _WDF_REQUEST_SEND_OPTIONS, _WDF_REQUEST_SEND_OPTIONS_FLAGS as send_flags,
+    _WDF_REQUEST_TYPE as request_type, NTSTATUS, PWDF_REQUEST_SEND_OPTIONS, STATUS_CANCELLED,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
+    STATUS_IO_TIMEOUT, STATUS_REQUEST_NOT_ACCEPTED, STATUS_SUCCESS,
 };
 
 use super::{IoTarget, TargetState};
@@ -21,7 +22,8 @@ use crate::time::due;
 
 const TIMEOUT: u32 = send_flags::WDF_REQUEST_SEND_OPTION_TIMEOUT.cast_unsigned();
 const SYNCHRONOUS: u32 = send_flags::WDF_REQUEST_SEND_OPTION_SYNCHRONOUS.cast_unsigned();
-const IGNORE_TARGET_STATE: u32 = send_flags::WDF_REQUEST_SEND_OPTION_IGNORE_TARGET_STATE.cast_unsigned();
+const IGNORE_TARGET_STATE: u32 =
+    send_flags::WDF_REQUEST_SEND_OPTION_IGNORE_TARGET_STATE.cast_unsigned();
 const SEND_AND_FORGET: u32 = send_flags::WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET.cast_unsigned();
 
 /// Checked send options.
@@ -47,7 +49,10 @@ pub(crate) enum Submitted {
 
 impl System {
     /// Checks send options.
-    pub(crate) fn send_options(&self, options: PWDF_REQUEST_SEND_OPTIONS) -> Result<SendOptions, NTSTATUS> {
+    pub(crate) fn send_options(
+        &self,
+        options: PWDF_REQUEST_SEND_OPTIONS,
+    ) -> Result<SendOptions, NTSTATUS> {
         if options.is_null() {
             return Ok(SendOptions::default());
         }
@@ -66,7 +71,8 @@ impl System {
             synchronous: options.Flags & SYNCHRONOUS != 0,
             ignores_state: options.Flags & IGNORE_TARGET_STATE != 0,
             send_and_forget,
-            timeout: (options.Flags & TIMEOUT != 0 && options.Timeout != 0).then_some(options.Timeout),
+            timeout: (options.Flags & TIMEOUT != 0 && options.Timeout != 0)
+                .then_some(options.Timeout),
         })
     }
 
@@ -157,7 +163,10 @@ impl System {
         } else {
             request.pended.set(true);
             *irp.cancel_routine.borrow_mut() = Some(CancelRoutine::Pended(Rc::clone(request.rc())));
-            target.pended.borrow_mut().push_back(Rc::clone(request.rc()));
+            target
+                .pended
+                .borrow_mut()
+                .push_back(Rc::clone(request.rc()));
             Submitted::Queued
         }
     }
@@ -197,7 +206,9 @@ impl System {
             }
         });
         let at = due(self.now(), timeout);
-        request.timer.set(Some(self.clock.arm(at, Due::Call("request timer", call))));
+        request
+            .timer
+            .set(Some(self.clock.arm(at, Due::Call("request timer", call))));
     }
 
     fn stop_request_timer(&self, request: &Request) {
@@ -221,7 +232,11 @@ impl System {
         let Some(request) = Obj::<Request>::new(object) else {
             return;
         };
-        let target = request.target.borrow().as_ref().and_then(Obj::<IoTarget>::new);
+        let target = request
+            .target
+            .borrow()
+            .as_ref()
+            .and_then(Obj::<IoTarget>::new);
         if let Some(target) = target {
             target.forget_pended(object);
             self.fail_pended_request(&request, &target, STATUS_CANCELLED);
@@ -229,13 +244,19 @@ impl System {
     }
 
     /// Completes a request that was never sent.
-    pub(crate) fn fail_pended_request(&self, request: &Obj<Request>, target: &Obj<IoTarget>, status: NTSTATUS) {
+    pub(crate) fn fail_pended_request(
+        &self,
+        request: &Obj<Request>,
+        target: &Obj<IoTarget>,
+        status: NTSTATUS,
+    ) {
         self.stop_request_timer(request);
         request.pended.set(false);
         if let Some(irp) = request.irp() {
             irp.cancel_routine.borrow_mut().take();
             let renamed = status == STATUS_CANCELLED && request.timed_out.get();
-            irp.status.set(if renamed { STATUS_IO_TIMEOUT } else { status });
+            irp.status
+                .set(if renamed { STATUS_IO_TIMEOUT } else { status });
             irp.information.set(0);
         }
         self.tell_sender(request, target);
@@ -246,7 +267,11 @@ impl System {
         let Some(request) = Obj::<Request>::new(object) else {
             return;
         };
-        let target = request.target.borrow().as_ref().and_then(Obj::<IoTarget>::new);
+        let target = request
+            .target
+            .borrow()
+            .as_ref()
+            .and_then(Obj::<IoTarget>::new);
         let Some(target) = target else {
             return;
         };
@@ -279,6 +304,7 @@ impl System {
                     self.wake(&waiter, Wake::Signaled);
                 }
             }
+            Routine::Reader => self.reader_completed(request, target),
             Routine::DeadSync => self.bugcheck_os(
                 0x139,
                 [0, 0, 0, 0],
@@ -299,10 +325,15 @@ impl System {
     ) {
         let mut params = request.format.borrow().params;
         let object = request.rc();
-        self.callback(object.driver.get(), "EvtRequestCompletionRoutine", object.handle.get(), || {
-            // SAFETY: the driver set this routine for this request; the parameters live until it returns.
-            unsafe { routine(request.handle(), target.handle(), &raw mut params, context) }
-        });
+        self.callback(
+            object.driver.get(),
+            "EvtRequestCompletionRoutine",
+            object.handle.get(),
+            || {
+                // SAFETY: the driver set this routine for this request; the parameters live until it returns.
+                unsafe { routine(request.handle(), target.handle(), &raw mut params, context) }
+            },
+        );
     }
 
     fn fill_completion(&self, request: &Request) {
@@ -319,8 +350,11 @@ impl System {
         params.IoStatus.Information = irp.information.get();
         let moved = usize::try_from(irp.information.get()).unwrap_or(usize::MAX);
         match params.Type {
-            request_type::WdfRequestTypeWrite | request_type::WdfRequestTypeRead => params.Parameters.Write.Length = moved,
-            request_type::WdfRequestTypeDeviceControl | request_type::WdfRequestTypeDeviceControlInternal => {
+            request_type::WdfRequestTypeWrite | request_type::WdfRequestTypeRead => {
+                params.Parameters.Write.Length = moved
+            }
+            request_type::WdfRequestTypeDeviceControl
+            | request_type::WdfRequestTypeDeviceControlInternal => {
                 params.Parameters.Ioctl.Output.Length = moved;
             }
             _ => {}

@@ -28,7 +28,15 @@ impl System {
         options: PWDF_REQUEST_SEND_OPTIONS,
         moved: PULONG_PTR,
     ) -> NTSTATUS {
-        self.send_transfer(IRP_MJ_WRITE, target, request, buffer, device_offset, options, moved)
+        self.send_transfer(
+            IRP_MJ_WRITE,
+            target,
+            request,
+            buffer,
+            device_offset,
+            options,
+            moved,
+        )
     }
 
     /// `WdfIoTargetSendReadSynchronously`.
@@ -41,7 +49,15 @@ impl System {
         options: PWDF_REQUEST_SEND_OPTIONS,
         moved: PULONG_PTR,
     ) -> NTSTATUS {
-        self.send_transfer(IRP_MJ_READ, target, request, buffer, device_offset, options, moved)
+        self.send_transfer(
+            IRP_MJ_READ,
+            target,
+            request,
+            buffer,
+            device_offset,
+            options,
+            moved,
+        )
     }
 
     #[allow(clippy::too_many_arguments, reason = "the DDIs' parameters")]
@@ -75,7 +91,14 @@ impl System {
         options: PWDF_REQUEST_SEND_OPTIONS,
         moved: PULONG_PTR,
     ) -> NTSTATUS {
-        self.send_control((code, false), target, request, (input, output), options, moved)
+        self.send_control(
+            (code, false),
+            target,
+            request,
+            (input, output),
+            options,
+            moved,
+        )
     }
 
     /// `WdfIoTargetSendInternalIoctlSynchronously`.
@@ -90,7 +113,14 @@ impl System {
         options: PWDF_REQUEST_SEND_OPTIONS,
         moved: PULONG_PTR,
     ) -> NTSTATUS {
-        self.send_control((code, true), target, request, (input, output), options, moved)
+        self.send_control(
+            (code, true),
+            target,
+            request,
+            (input, output),
+            options,
+            moved,
+        )
     }
 
     fn send_control(
@@ -150,7 +180,9 @@ impl System {
         });
         let status = match result {
             Ok(options) => {
-                let status = self.submit_sync(&request, target, options, false).unwrap_or_else(|refused| refused);
+                let status = self
+                    .submit_sync(&request, target, options, false)
+                    .unwrap_or_else(|refused| refused);
                 if let Some(irp) = request.irp() {
                     self.put(moved, irp.information.get());
                 }
@@ -163,7 +195,10 @@ impl System {
     }
 
     /// The IRQL and options checks, in this order.
-    pub(crate) fn check_sync(&self, options: PWDF_REQUEST_SEND_OPTIONS) -> Result<SendOptions, NTSTATUS> {
+    pub(crate) fn check_sync(
+        &self,
+        options: PWDF_REQUEST_SEND_OPTIONS,
+    ) -> Result<SendOptions, NTSTATUS> {
         if !self.irql_at_most(PASSIVE_LEVEL) {
             return Err(STATUS_INVALID_DEVICE_REQUEST);
         }
@@ -208,17 +243,27 @@ impl System {
         let deadline = options.timeout.map(|timeout| due(self.now(), timeout));
         match self.submit(request, target, options, None) {
             Submitted::Refused(status) => {
-                request.routine.set(if tells_driver { original } else { Routine::DeadSync });
+                request.routine.set(if tells_driver {
+                    original
+                } else {
+                    Routine::DeadSync
+                });
                 return Err(status);
             }
             Submitted::Send => self.send_down(request, target),
             Submitted::Queued => {}
         }
         self.wait_for_completion(request, deadline);
-        Ok(request.irp().map_or(STATUS_INVALID_DEVICE_REQUEST, |irp| irp.status.get()))
+        Ok(request
+            .irp()
+            .map_or(STATUS_INVALID_DEVICE_REQUEST, |irp| irp.status.get()))
     }
 
-    fn wait_for_completion(&self, request: &Obj<Request>, mut deadline: Option<crate::time::Ticks>) {
+    fn wait_for_completion(
+        &self,
+        request: &Obj<Request>,
+        mut deadline: Option<crate::time::Ticks>,
+    ) {
         while !request.sync_done.get() {
             let reason = match request.irp() {
                 Some(irp) if !request.pended.get() => Self::irp_wait_reason(&irp),

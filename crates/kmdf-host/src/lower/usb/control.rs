@@ -5,17 +5,20 @@ use core::mem::offset_of;
 use kmdf_sys::missing::USBD_STATUS_STALL_PID;
 use kmdf_sys::missing::USBD_STATUS_SUCCESS;
 use kmdf_sys::{
-    _URB_CONTROL_DESCRIPTOR_REQUEST, _URB_CONTROL_FEATURE_REQUEST, _URB_CONTROL_GET_INTERFACE_REQUEST,
-    _URB_CONTROL_GET_STATUS_REQUEST, _URB_CONTROL_TRANSFER, _URB_CONTROL_TRANSFER_EX,
-    _URB_CONTROL_VENDOR_OR_CLASS_REQUEST, URB_FUNCTION_CLASS_DEVICE, URB_FUNCTION_CLASS_ENDPOINT,
-    URB_FUNCTION_CLASS_INTERFACE, URB_FUNCTION_CLASS_OTHER, URB_FUNCTION_CLEAR_FEATURE_TO_DEVICE,
-    URB_FUNCTION_CLEAR_FEATURE_TO_ENDPOINT, URB_FUNCTION_CLEAR_FEATURE_TO_INTERFACE,
-    URB_FUNCTION_CONTROL_TRANSFER, URB_FUNCTION_CONTROL_TRANSFER_EX, URB_FUNCTION_GET_CONFIGURATION,
-    URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE, URB_FUNCTION_GET_DESCRIPTOR_FROM_INTERFACE, URB_FUNCTION_GET_INTERFACE,
-    URB_FUNCTION_GET_STATUS_FROM_DEVICE, URB_FUNCTION_GET_STATUS_FROM_ENDPOINT,
-    URB_FUNCTION_GET_STATUS_FROM_INTERFACE, URB_FUNCTION_SET_FEATURE_TO_DEVICE, URB_FUNCTION_SET_FEATURE_TO_ENDPOINT,
-    URB_FUNCTION_SET_FEATURE_TO_INTERFACE, URB_FUNCTION_VENDOR_DEVICE, URB_FUNCTION_VENDOR_ENDPOINT,
-    URB_FUNCTION_VENDOR_INTERFACE, URB_FUNCTION_VENDOR_OTHER, USBD_TRANSFER_DIRECTION_IN,
+    _URB_CONTROL_DESCRIPTOR_REQUEST, _URB_CONTROL_FEATURE_REQUEST,
+    _URB_CONTROL_GET_INTERFACE_REQUEST, _URB_CONTROL_GET_STATUS_REQUEST, _URB_CONTROL_TRANSFER,
+    _URB_CONTROL_TRANSFER_EX, _URB_CONTROL_VENDOR_OR_CLASS_REQUEST, URB_FUNCTION_CLASS_DEVICE,
+    URB_FUNCTION_CLASS_ENDPOINT, URB_FUNCTION_CLASS_INTERFACE, URB_FUNCTION_CLASS_OTHER,
+    URB_FUNCTION_CLEAR_FEATURE_TO_DEVICE, URB_FUNCTION_CLEAR_FEATURE_TO_ENDPOINT,
+    URB_FUNCTION_CLEAR_FEATURE_TO_INTERFACE, URB_FUNCTION_CONTROL_TRANSFER,
+    URB_FUNCTION_CONTROL_TRANSFER_EX, URB_FUNCTION_GET_CONFIGURATION,
+    URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE, URB_FUNCTION_GET_DESCRIPTOR_FROM_INTERFACE,
+    URB_FUNCTION_GET_INTERFACE, URB_FUNCTION_GET_STATUS_FROM_DEVICE,
+    URB_FUNCTION_GET_STATUS_FROM_ENDPOINT, URB_FUNCTION_GET_STATUS_FROM_INTERFACE,
+    URB_FUNCTION_SET_FEATURE_TO_DEVICE, URB_FUNCTION_SET_FEATURE_TO_ENDPOINT,
+    URB_FUNCTION_SET_FEATURE_TO_INTERFACE, URB_FUNCTION_VENDOR_DEVICE,
+    URB_FUNCTION_VENDOR_ENDPOINT, URB_FUNCTION_VENDOR_INTERFACE, URB_FUNCTION_VENDOR_OTHER,
+    USBD_TRANSFER_DIRECTION_IN,
 };
 
 use super::UsbDevice;
@@ -24,7 +27,12 @@ use crate::usb::descriptor::Endpoint;
 use crate::usb::urb::Urb;
 
 /// The control endpoint, which no configuration describes.
-pub(super) const CONTROL: Endpoint = Endpoint { address: 0, attributes: 0, max_packet: 64, interval: 0 };
+pub(super) const CONTROL: Endpoint = Endpoint {
+    address: 0,
+    attributes: 0,
+    max_packet: 64,
+    interval: 0,
+};
 
 const GET_STATUS: u8 = 0;
 const CLEAR_FEATURE: u8 = 1;
@@ -60,13 +68,25 @@ pub struct Setup {
 
 impl Setup {
     const fn new(request_type: u8, request: u8, value: u16, index: u16, length: u16) -> Self {
-        Self { request_type, request, value, index, length }
+        Self {
+            request_type,
+            request,
+            value,
+            index,
+            length,
+        }
     }
 
     const fn from_bytes(bytes: [u8; 8]) -> Self {
         let [request_type, request, v0, v1, i0, i1, l0, l1] = bytes;
         let value = u16::from_le_bytes([v0, v1]);
-        Self::new(request_type, request, value, u16::from_le_bytes([i0, i1]), u16::from_le_bytes([l0, l1]))
+        Self::new(
+            request_type,
+            request,
+            value,
+            u16::from_le_bytes([i0, i1]),
+            u16::from_le_bytes([l0, l1]),
+        )
     }
 
     /// Whether the device sends data.
@@ -83,10 +103,16 @@ impl Setup {
     pub(super) fn of(urb: Urb) -> Option<Self> {
         let length = u16::try_from(urb.transfer_length()).unwrap_or(u16::MAX);
         match urb.function() {
-            URB_FUNCTION_CONTROL_TRANSFER => Self::in_urb(urb, offset_of!(_URB_CONTROL_TRANSFER, SetupPacket)),
-            URB_FUNCTION_CONTROL_TRANSFER_EX => Self::in_urb(urb, offset_of!(_URB_CONTROL_TRANSFER_EX, SetupPacket)),
+            URB_FUNCTION_CONTROL_TRANSFER => {
+                Self::in_urb(urb, offset_of!(_URB_CONTROL_TRANSFER, SetupPacket))
+            }
+            URB_FUNCTION_CONTROL_TRANSFER_EX => {
+                Self::in_urb(urb, offset_of!(_URB_CONTROL_TRANSFER_EX, SetupPacket))
+            }
             URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE => Self::descriptor(urb, TO_DEVICE, length),
-            URB_FUNCTION_GET_DESCRIPTOR_FROM_INTERFACE => Self::descriptor(urb, TO_INTERFACE, length),
+            URB_FUNCTION_GET_DESCRIPTOR_FROM_INTERFACE => {
+                Self::descriptor(urb, TO_INTERFACE, length)
+            }
             URB_FUNCTION_GET_STATUS_FROM_DEVICE => Self::status(urb, TO_DEVICE, length),
             URB_FUNCTION_GET_STATUS_FROM_INTERFACE => Self::status(urb, TO_INTERFACE, length),
             URB_FUNCTION_GET_STATUS_FROM_ENDPOINT => Self::status(urb, TO_ENDPOINT, length),
@@ -94,20 +120,36 @@ impl Setup {
             URB_FUNCTION_SET_FEATURE_TO_INTERFACE => Self::feature(urb, TO_INTERFACE, SET_FEATURE),
             URB_FUNCTION_SET_FEATURE_TO_ENDPOINT => Self::feature(urb, TO_ENDPOINT, SET_FEATURE),
             URB_FUNCTION_CLEAR_FEATURE_TO_DEVICE => Self::feature(urb, TO_DEVICE, CLEAR_FEATURE),
-            URB_FUNCTION_CLEAR_FEATURE_TO_INTERFACE => Self::feature(urb, TO_INTERFACE, CLEAR_FEATURE),
-            URB_FUNCTION_CLEAR_FEATURE_TO_ENDPOINT => Self::feature(urb, TO_ENDPOINT, CLEAR_FEATURE),
+            URB_FUNCTION_CLEAR_FEATURE_TO_INTERFACE => {
+                Self::feature(urb, TO_INTERFACE, CLEAR_FEATURE)
+            }
+            URB_FUNCTION_CLEAR_FEATURE_TO_ENDPOINT => {
+                Self::feature(urb, TO_ENDPOINT, CLEAR_FEATURE)
+            }
             URB_FUNCTION_VENDOR_DEVICE => Self::vendor_or_class(urb, VENDOR | TO_DEVICE, length),
-            URB_FUNCTION_VENDOR_INTERFACE => Self::vendor_or_class(urb, VENDOR | TO_INTERFACE, length),
-            URB_FUNCTION_VENDOR_ENDPOINT => Self::vendor_or_class(urb, VENDOR | TO_ENDPOINT, length),
+            URB_FUNCTION_VENDOR_INTERFACE => {
+                Self::vendor_or_class(urb, VENDOR | TO_INTERFACE, length)
+            }
+            URB_FUNCTION_VENDOR_ENDPOINT => {
+                Self::vendor_or_class(urb, VENDOR | TO_ENDPOINT, length)
+            }
             URB_FUNCTION_VENDOR_OTHER => Self::vendor_or_class(urb, VENDOR | TO_OTHER, length),
             URB_FUNCTION_CLASS_DEVICE => Self::vendor_or_class(urb, CLASS | TO_DEVICE, length),
-            URB_FUNCTION_CLASS_INTERFACE => Self::vendor_or_class(urb, CLASS | TO_INTERFACE, length),
+            URB_FUNCTION_CLASS_INTERFACE => {
+                Self::vendor_or_class(urb, CLASS | TO_INTERFACE, length)
+            }
             URB_FUNCTION_CLASS_ENDPOINT => Self::vendor_or_class(urb, CLASS | TO_ENDPOINT, length),
             URB_FUNCTION_CLASS_OTHER => Self::vendor_or_class(urb, CLASS | TO_OTHER, length),
             URB_FUNCTION_GET_CONFIGURATION => Some(Self::new(IN, GET_CONFIGURATION, 0, 0, length)),
             URB_FUNCTION_GET_INTERFACE => {
                 let index = urb.field(offset_of!(_URB_CONTROL_GET_INTERFACE_REQUEST, Interface))?;
-                Some(Self::new(IN | TO_INTERFACE, GET_INTERFACE, 0, index, length))
+                Some(Self::new(
+                    IN | TO_INTERFACE,
+                    GET_INTERFACE,
+                    0,
+                    index,
+                    length,
+                ))
             }
             _ => None,
         }
@@ -121,7 +163,13 @@ impl Setup {
         let index: u8 = urb.field(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, Index))?;
         let kind: u8 = urb.field(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, DescriptorType))?;
         let language = urb.field(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, LanguageId))?;
-        Some(Self::new(IN | recipient, GET_DESCRIPTOR, u16::from_le_bytes([index, kind]), language, length))
+        Some(Self::new(
+            IN | recipient,
+            GET_DESCRIPTOR,
+            u16::from_le_bytes([index, kind]),
+            language,
+            length,
+        ))
     }
 
     fn status(urb: Urb, recipient: u8, length: u16) -> Option<Self> {
@@ -140,8 +188,18 @@ impl Setup {
         let value = urb.field(offset_of!(_URB_CONTROL_VENDOR_OR_CLASS_REQUEST, Value))?;
         let index = urb.field(offset_of!(_URB_CONTROL_VENDOR_OR_CLASS_REQUEST, Index))?;
         let flags = urb.transfer()?.TransferFlags;
-        let direction = if flags & USBD_TRANSFER_DIRECTION_IN == 0 { 0 } else { IN };
-        Some(Self::new(direction | request_type, request, value, index, length))
+        let direction = if flags & USBD_TRANSFER_DIRECTION_IN == 0 {
+            0
+        } else {
+            IN
+        };
+        Some(Self::new(
+            direction | request_type,
+            request,
+            value,
+            index,
+            length,
+        ))
     }
 }
 
@@ -158,7 +216,12 @@ pub enum ControlAnswer {
 
 impl UsbDevice {
     /// Serves a control request that has come to its end.
-    pub(super) fn control_request(&mut self, setup: &Setup, data: Data<'_>, fault: Option<UsbFault>) -> End {
+    pub(super) fn control_request(
+        &mut self,
+        setup: &Setup,
+        data: Data<'_>,
+        fault: Option<UsbFault>,
+    ) -> End {
         let control = self.endpoint_mut(CONTROL.address);
         if let Some(end) = fault.and_then(|fault| control.end_of(fault, 0)) {
             control.counters.failures += 1;
@@ -184,11 +247,16 @@ impl UsbDevice {
             (_, Data::Out(sent)) => sent.len().min(limit),
         };
         self.endpoint_mut(CONTROL.address).counters.bytes += moved as u64;
-        End::new(USBD_STATUS_SUCCESS, u32::try_from(moved).unwrap_or(u32::MAX))
+        End::new(
+            USBD_STATUS_SUCCESS,
+            u32::try_from(moved).unwrap_or(u32::MAX),
+        )
     }
 
     fn vendor_request(&mut self, setup: &Setup, sent: &[u8]) -> ControlAnswer {
-        self.control.as_mut().map_or(ControlAnswer::Stall, |control| control(setup, sent))
+        self.control
+            .as_mut()
+            .map_or(ControlAnswer::Stall, |control| control(setup, sent))
     }
 
     fn standard_request(&mut self, setup: &Setup) -> ControlAnswer {
@@ -196,13 +264,17 @@ impl UsbDevice {
         let [index, _] = setup.index.to_le_bytes();
         match (setup.request_type, setup.request) {
             (0x80 | 0x81, GET_DESCRIPTOR) => {
-                let answer = self.descriptors.answer(high, low, self.configuration_requests);
+                let answer = self
+                    .descriptors
+                    .answer(high, low, self.configuration_requests);
                 if u32::from(high) == kmdf_sys::USB_CONFIGURATION_DESCRIPTOR_TYPE {
                     self.configuration_requests += 1;
                 }
                 answer.map_or(ControlAnswer::Stall, ControlAnswer::Data)
             }
-            (0x80, GET_STATUS) => ControlAnswer::Data(vec![u8::from(self.descriptors.is_self_powered()), 0]),
+            (0x80, GET_STATUS) => {
+                ControlAnswer::Data(vec![u8::from(self.descriptors.is_self_powered()), 0])
+            }
             (0x81, GET_STATUS) => ControlAnswer::Data(vec![0, 0]),
             (0x82, GET_STATUS) => match self.endpoints.get(&index) {
                 Some(endpoint) => ControlAnswer::Data(vec![u8::from(endpoint.is_halted()), 0]),

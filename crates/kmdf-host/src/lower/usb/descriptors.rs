@@ -28,7 +28,11 @@ impl UsbInterface {
     /// A vendor-specific interface with one setting and no endpoint yet.
     #[must_use]
     pub fn new(number: u8) -> Self {
-        Self { number, class: [0xFF, 0, 0], settings: vec![Vec::new()] }
+        Self {
+            number,
+            class: [0xFF, 0, 0],
+            settings: vec![Vec::new()],
+        }
     }
 
     /// Its class, subclass and protocol.
@@ -73,7 +77,17 @@ impl UsbInterface {
         for (alternate, endpoints) in (0_u8..).zip(&self.settings) {
             let count = u8::try_from(endpoints.len()).unwrap_or(u8::MAX);
             let kind = USB_INTERFACE_DESCRIPTOR_TYPE as u8;
-            configuration.extend([9, kind, self.number, alternate, count, class, sub_class, protocol, 0]);
+            configuration.extend([
+                9,
+                kind,
+                self.number,
+                alternate,
+                count,
+                class,
+                sub_class,
+                protocol,
+                0,
+            ]);
             configuration.extend(endpoints.iter().flatten());
         }
     }
@@ -105,17 +119,51 @@ impl UsbDescriptors {
         let [product_low, product_high] = product.to_le_bytes();
         let kind = USB_DEVICE_DESCRIPTOR_TYPE as u8;
         let device = vec![
-            18, kind, 0x00, 0x02, 0, 0, 0, 64, vendor_low, vendor_high, product_low, product_high, 0x00, 0x01, 0, 0, 0,
+            18,
+            kind,
+            0x00,
+            0x02,
+            0,
+            0,
+            0,
+            64,
+            vendor_low,
+            vendor_high,
+            product_low,
+            product_high,
+            0x00,
+            0x01,
+            0,
+            0,
+            0,
             1,
         ];
-        let configuration = vec![9, USB_CONFIGURATION_DESCRIPTOR_TYPE as u8, 9, 0, 0, 1, 0, 0x80, 50];
-        Self { device, configurations: vec![configuration], strings: BTreeMap::new() }
+        let configuration = vec![
+            9,
+            USB_CONFIGURATION_DESCRIPTOR_TYPE as u8,
+            9,
+            0,
+            0,
+            1,
+            0,
+            0x80,
+            50,
+        ];
+        Self {
+            device,
+            configurations: vec![configuration],
+            strings: BTreeMap::new(),
+        }
     }
 
     /// Descriptors as a real device sent them, or as none should: the bytes are not looked at.
     #[must_use]
     pub fn from_bytes(device: &[u8], configuration: &[u8]) -> Self {
-        Self { device: device.to_vec(), configurations: vec![configuration.to_vec()], strings: BTreeMap::new() }
+        Self {
+            device: device.to_vec(),
+            configurations: vec![configuration.to_vec()],
+            strings: BTreeMap::new(),
+        }
     }
 
     /// Adds an interface.
@@ -123,7 +171,9 @@ impl UsbDescriptors {
     pub fn interface(mut self, interface: UsbInterface) -> Self {
         if let Some(configuration) = self.configurations.last_mut() {
             interface.append_to(configuration);
-            let total = u16::try_from(configuration.len()).unwrap_or(u16::MAX).to_le_bytes();
+            let total = u16::try_from(configuration.len())
+                .unwrap_or(u16::MAX)
+                .to_le_bytes();
             if configuration.len() >= CONFIGURATION_LENGTH {
                 configuration[2..4].copy_from_slice(&total);
                 configuration[4] = configuration[4].saturating_add(1);
@@ -145,7 +195,11 @@ impl UsbDescriptors {
     }
 
     fn attribute(mut self, bit: u8) -> Self {
-        for attributes in self.configurations.iter_mut().filter_map(|configuration| configuration.get_mut(7)) {
+        for attributes in self
+            .configurations
+            .iter_mut()
+            .filter_map(|configuration| configuration.get_mut(7))
+        {
             *attributes |= bit;
         }
         self
@@ -190,11 +244,16 @@ impl UsbDescriptors {
     pub(super) fn answer(&self, kind: u8, index: u8, request: usize) -> Option<Vec<u8>> {
         match u32::from(kind) {
             USB_DEVICE_DESCRIPTOR_TYPE => Some(self.device.clone()),
-            USB_CONFIGURATION_DESCRIPTOR_TYPE => {
-                self.configurations.get(request).or(self.configurations.last()).filter(|_| index == 0).cloned()
-            }
+            USB_CONFIGURATION_DESCRIPTOR_TYPE => self
+                .configurations
+                .get(request)
+                .or(self.configurations.last())
+                .filter(|_| index == 0)
+                .cloned(),
             USB_STRING_DESCRIPTOR_TYPE if index == 0 => Some(string_descriptor([LANGUAGE])),
-            USB_STRING_DESCRIPTOR_TYPE => Some(string_descriptor(self.strings.get(&index)?.encode_utf16())),
+            USB_STRING_DESCRIPTOR_TYPE => {
+                Some(string_descriptor(self.strings.get(&index)?.encode_utf16()))
+            }
             _ => None,
         }
     }
@@ -215,11 +274,19 @@ mod tests {
     #[test]
     fn the_builder_makes_a_well_formed_configuration() {
         let built = UsbDescriptors::new(0x1209, 1)
-            .interface(UsbInterface::new(0).bulk(0x01, 512).alternate().interrupt(0x82, 8, 4))
+            .interface(
+                UsbInterface::new(0)
+                    .bulk(0x01, 512)
+                    .alternate()
+                    .interrupt(0x82, 8, 4),
+            )
             .interface(UsbInterface::new(1).class(3, 1, 2))
             .remote_wake_up();
         let configuration = built.parsed();
-        assert_eq!(usize::from(configuration.total_length()), built.configuration().len());
+        assert_eq!(
+            usize::from(configuration.total_length()),
+            built.configuration().len()
+        );
         assert_eq!(configuration.attributes(), 0xA0);
         let interfaces = configuration.interfaces().unwrap();
         assert_eq!(interfaces.len(), 2);
@@ -229,8 +296,13 @@ mod tests {
 
     #[test]
     fn strings_and_changing_configurations() {
-        let descriptors = UsbDescriptors::new(1, 2).string(1, "Ab").then_configuration(&[9, 2]);
-        assert_eq!(descriptors.answer(3, 1, 0).unwrap(), [6, 3, b'A', 0, b'b', 0]);
+        let descriptors = UsbDescriptors::new(1, 2)
+            .string(1, "Ab")
+            .then_configuration(&[9, 2]);
+        assert_eq!(
+            descriptors.answer(3, 1, 0).unwrap(),
+            [6, 3, b'A', 0, b'b', 0]
+        );
         assert_eq!(descriptors.answer(3, 0, 0).unwrap(), [4, 3, 0x09, 0x04]);
         assert_eq!(descriptors.answer(3, 2, 0), None);
         assert_eq!(descriptors.answer(2, 0, 0).unwrap().len(), 9);

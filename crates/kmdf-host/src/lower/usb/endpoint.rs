@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 
 use kmdf_sys::missing::{
-    USBD_STATUS_BABBLE_DETECTED, USBD_STATUS_CANCELED, USBD_STATUS_DEVICE_GONE, USBD_STATUS_ERROR_SHORT_TRANSFER,
-    USBD_STATUS_INTERNAL_HC_ERROR, USBD_STATUS_INVALID_PARAMETER, USBD_STATUS_INVALID_PIPE_HANDLE,
-    USBD_STATUS_INVALID_URB_FUNCTION, USBD_STATUS_NOT_SUPPORTED, USBD_STATUS_STALL_PID, USBD_STATUS_SUCCESS,
+    USBD_STATUS_BABBLE_DETECTED, USBD_STATUS_CANCELED, USBD_STATUS_DEVICE_GONE,
+    USBD_STATUS_ERROR_SHORT_TRANSFER, USBD_STATUS_INTERNAL_HC_ERROR, USBD_STATUS_INVALID_PARAMETER,
+    USBD_STATUS_INVALID_PIPE_HANDLE, USBD_STATUS_INVALID_URB_FUNCTION, USBD_STATUS_NOT_SUPPORTED,
+    USBD_STATUS_STALL_PID, USBD_STATUS_SUCCESS,
 };
 use kmdf_sys::{
-    NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_DATA_ERROR, STATUS_DEVICE_NOT_CONNECTED, STATUS_INVALID_PARAMETER,
-    STATUS_NOT_SUPPORTED, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, USBD_STATUS,
+    NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_DATA_ERROR, STATUS_DEVICE_NOT_CONNECTED,
+    STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS, STATUS_UNSUCCESSFUL,
+    USBD_STATUS,
 };
 
 use crate::time::Ticks;
@@ -29,7 +31,11 @@ pub(super) struct End {
 impl End {
     /// Ends with `usbd_status` and the status that the USB stack makes of it.
     pub(super) const fn new(usbd_status: USBD_STATUS, moved: u32) -> Self {
-        Self { usbd_status, status: nt_status(usbd_status), moved }
+        Self {
+            usbd_status,
+            status: nt_status(usbd_status),
+            moved,
+        }
     }
 }
 
@@ -40,9 +46,9 @@ const fn nt_status(usbd_status: USBD_STATUS) -> NTSTATUS {
         USBD_STATUS_CANCELED => STATUS_CANCELLED,
         USBD_STATUS_DEVICE_GONE => STATUS_DEVICE_NOT_CONNECTED,
         USBD_STATUS_NOT_SUPPORTED => STATUS_NOT_SUPPORTED,
-        USBD_STATUS_INVALID_PARAMETER | USBD_STATUS_INVALID_PIPE_HANDLE | USBD_STATUS_INVALID_URB_FUNCTION => {
-            STATUS_INVALID_PARAMETER
-        }
+        USBD_STATUS_INVALID_PARAMETER
+        | USBD_STATUS_INVALID_PIPE_HANDLE
+        | USBD_STATUS_INVALID_URB_FUNCTION => STATUS_INVALID_PARAMETER,
         USBD_STATUS_STALL_PID | USBD_STATUS_ERROR_SHORT_TRANSFER => STATUS_UNSUCCESSFUL,
         _ => STATUS_DEVICE_DATA_ERROR,
     }
@@ -86,7 +92,10 @@ impl UsbFault {
     /// How many bytes are moved at most.
     pub(super) const fn limit(self) -> u32 {
         match self {
-            Self::Stall { after } | Self::Nak { after } | Self::Disconnect { after } | Self::Fail { after, .. } => after,
+            Self::Stall { after }
+            | Self::Nak { after }
+            | Self::Disconnect { after }
+            | Self::Fail { after, .. } => after,
             Self::Short { length } => length,
         }
     }
@@ -187,7 +196,10 @@ impl UsbEndpoint {
             address: endpoint.address,
             max_packet: endpoint.max_packet & 0x7FF,
             transactions: ((endpoint.max_packet >> 11) & 3) + 1,
-            sink: Sink::Memory { bytes: Vec::new(), packets: Vec::new() },
+            sink: Sink::Memory {
+                bytes: Vec::new(),
+                packets: Vec::new(),
+            },
             sink_error: None,
             input: VecDeque::new(),
             halted: false,
@@ -295,10 +307,18 @@ impl UsbEndpoint {
         let fault = self.faults.remove(&self.transfers);
         if let Some(UsbFault::Nak { after }) = fault {
             let taken = data.get(..after as usize).unwrap_or(data);
-            let moved = if taken.is_empty() { 0 } else { self.take(taken).moved };
+            let moved = if taken.is_empty() {
+                0
+            } else {
+                self.take(taken).moved
+            };
             return Step::WaitForEver { moved };
         }
-        if fault.is_none() && !self.halted && !self.can_answer(queued) { Step::Wait } else { Step::Go { fault } }
+        if fault.is_none() && !self.halted && !self.can_answer(queued) {
+            Step::Wait
+        } else {
+            Step::Go { fault }
+        }
     }
 
     /// Whether one more transfer can be answered besides `queued` others.
@@ -308,7 +328,11 @@ impl UsbEndpoint {
 
     /// Moves data as far as `fault` lets it.
     pub(super) fn transfer(&mut self, data: Data<'_>, fault: Option<UsbFault>) -> End {
-        let end = if self.halted { End::new(USBD_STATUS_STALL_PID, 0) } else { self.unhalted(data, fault) };
+        let end = if self.halted {
+            End::new(USBD_STATUS_STALL_PID, 0)
+        } else {
+            self.unhalted(data, fault)
+        };
         if end.usbd_status != USBD_STATUS_SUCCESS {
             self.counters.failures += 1;
         }
@@ -337,7 +361,15 @@ impl UsbEndpoint {
                 self.halted = self.address != 0;
                 Some(End::new(USBD_STATUS_STALL_PID, moved))
             }
-            UsbFault::Fail { usbd_status, status, .. } => Some(End { usbd_status, status, moved }),
+            UsbFault::Fail {
+                usbd_status,
+                status,
+                ..
+            } => Some(End {
+                usbd_status,
+                status,
+                moved,
+            }),
             UsbFault::Disconnect { .. } => Some(End::new(USBD_STATUS_DEVICE_GONE, moved)),
             UsbFault::Nak { .. } | UsbFault::Short { .. } => None,
         }
@@ -382,7 +414,10 @@ impl UsbEndpoint {
             let length = message.len().min(usize::from(self.max_packet.max(1)));
             if length > area.len() - filled {
                 // The packet does not fit: what was sent of it is lost.
-                return End::new(USBD_STATUS_BABBLE_DETECTED, u32::try_from(filled).unwrap_or(u32::MAX));
+                return End::new(
+                    USBD_STATUS_BABBLE_DETECTED,
+                    u32::try_from(filled).unwrap_or(u32::MAX),
+                );
             }
             area[filled..filled + length].copy_from_slice(&message[..length]);
             message.drain(..length);
@@ -397,7 +432,14 @@ impl UsbEndpoint {
         }
         let moved = u32::try_from(filled).unwrap_or(u32::MAX);
         let short = filled < area.len() && !short_ok;
-        End::new(if short { USBD_STATUS_ERROR_SHORT_TRANSFER } else { USBD_STATUS_SUCCESS }, moved)
+        End::new(
+            if short {
+                USBD_STATUS_ERROR_SHORT_TRANSFER
+            } else {
+                USBD_STATUS_SUCCESS
+            },
+            moved,
+        )
     }
 }
 
@@ -406,7 +448,12 @@ mod tests {
     use super::*;
 
     fn endpoint(address: u8, max_packet: u16) -> UsbEndpoint {
-        UsbEndpoint::new(&Endpoint { address, attributes: 2, max_packet, interval: 0 })
+        UsbEndpoint::new(&Endpoint {
+            address,
+            attributes: 2,
+            max_packet,
+            interval: 0,
+        })
     }
 
     fn read(endpoint: &mut UsbEndpoint, area: &mut [u8], short_ok: bool) -> End {
@@ -415,7 +462,12 @@ mod tests {
 
     #[test]
     fn out_data_is_divided_into_packets() {
-        for (length, packets) in [(0, vec![0]), (3, vec![3]), (8, vec![8]), (20, vec![8, 8, 4])] {
+        for (length, packets) in [
+            (0, vec![0]),
+            (3, vec![3]),
+            (8, vec![8]),
+            (20, vec![8, 8, 4]),
+        ] {
             let mut out = endpoint(1, 8);
             let data: Vec<u8> = (0..length).collect();
             let end = out.transfer(Data::Out(&data), None);
@@ -430,11 +482,17 @@ mod tests {
     fn a_stall_lasts_until_the_halt_is_cleared() {
         let mut out = endpoint(1, 8);
         let end = out.transfer(Data::Out(&[7; 20]), Some(UsbFault::Stall { after: 8 }));
-        assert_eq!((end.usbd_status, end.status, end.moved), (USBD_STATUS_STALL_PID, STATUS_UNSUCCESSFUL, 8));
+        assert_eq!(
+            (end.usbd_status, end.status, end.moved),
+            (USBD_STATUS_STALL_PID, STATUS_UNSUCCESSFUL, 8)
+        );
         assert_eq!(out.transfer(Data::Out(&[7; 20]), None).moved, 0);
         out.clear_halt();
         assert_eq!(out.transfer(Data::Out(&[7; 20]), None).moved, 20);
-        assert_eq!((out.counters().failures, out.packets()), (2, &[8, 8, 8, 4][..]));
+        assert_eq!(
+            (out.counters().failures, out.packets()),
+            (2, &[8, 8, 8, 4][..])
+        );
     }
 
     #[test]
@@ -446,9 +504,15 @@ mod tests {
         assert_eq!(read(&mut input, &mut area, true).moved, 2);
         assert_eq!(&area[..2], b"89");
         input.send(b"ab");
-        assert_eq!(read(&mut input, &mut area, false).usbd_status, USBD_STATUS_ERROR_SHORT_TRANSFER);
+        assert_eq!(
+            read(&mut input, &mut area, false).usbd_status,
+            USBD_STATUS_ERROR_SHORT_TRANSFER
+        );
         input.send(b"abcd");
-        assert_eq!(read(&mut input, &mut area[..3], true).usbd_status, USBD_STATUS_BABBLE_DETECTED);
+        assert_eq!(
+            read(&mut input, &mut area[..3], true).usbd_status,
+            USBD_STATUS_BABBLE_DETECTED
+        );
     }
 
     #[test]
@@ -457,7 +521,12 @@ mod tests {
         out.fault(2, UsbFault::Short { length: 5 });
         out.fault(3, UsbFault::Nak { after: 9 });
         assert_eq!(out.begin(&[0; 20], 0), Step::Go { fault: None });
-        assert_eq!(out.begin(&[0; 20], 0), Step::Go { fault: Some(UsbFault::Short { length: 5 }) });
+        assert_eq!(
+            out.begin(&[0; 20], 0),
+            Step::Go {
+                fault: Some(UsbFault::Short { length: 5 })
+            }
+        );
         let short = out.transfer(Data::Out(&[0; 20]), Some(UsbFault::Short { length: 5 }));
         assert_eq!(short, End::new(USBD_STATUS_SUCCESS, 5));
         assert_eq!(out.begin(&[0; 20], 0), Step::WaitForEver { moved: 9 });

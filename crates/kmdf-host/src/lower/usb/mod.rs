@@ -11,18 +11,19 @@ use core::ptr;
 use std::collections::BTreeMap;
 
 use kmdf_sys::missing::{
-    IOCTL_INTERNAL_USB_GET_PORT_STATUS, IOCTL_INTERNAL_USB_RESET_PORT, USBD_STATUS_CANCELED, USBD_STATUS_DEVICE_GONE,
-    USBD_STATUS_INVALID_PARAMETER, USBD_STATUS_INVALID_PIPE_HANDLE, USBD_STATUS_INVALID_URB_FUNCTION,
-    USBD_STATUS_SUCCESS,
+    IOCTL_INTERNAL_USB_GET_PORT_STATUS, IOCTL_INTERNAL_USB_RESET_PORT, USBD_STATUS_CANCELED,
+    USBD_STATUS_DEVICE_GONE, USBD_STATUS_INVALID_PARAMETER, USBD_STATUS_INVALID_PIPE_HANDLE,
+    USBD_STATUS_INVALID_URB_FUNCTION, USBD_STATUS_SUCCESS,
 };
 use kmdf_sys::{
     _URB_CONTROL_DESCRIPTOR_REQUEST, _URB_GET_CURRENT_FRAME_NUMBER, _URB_PIPE_REQUEST, NT_SUCCESS,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_NO_SUCH_DEVICE, STATUS_SUCCESS, ULONG,
-    URB_FUNCTION_ABORT_PIPE, URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER, URB_FUNCTION_GET_CURRENT_FRAME_NUMBER,
-    URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE, URB_FUNCTION_GET_STATUS_FROM_DEVICE, URB_FUNCTION_SELECT_CONFIGURATION,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_NO_SUCH_DEVICE, STATUS_SUCCESS,
+    ULONG, URB_FUNCTION_ABORT_PIPE, URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER,
+    URB_FUNCTION_GET_CURRENT_FRAME_NUMBER, URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE,
+    URB_FUNCTION_GET_STATUS_FROM_DEVICE, URB_FUNCTION_SELECT_CONFIGURATION,
     URB_FUNCTION_SELECT_INTERFACE, URB_FUNCTION_SYNC_CLEAR_STALL, URB_FUNCTION_SYNC_RESET_PIPE,
-    URB_FUNCTION_SYNC_RESET_PIPE_AND_CLEAR_STALL, USBD_PIPE_HANDLE, USBD_PORT_CONNECTED, USBD_PORT_ENABLED,
-    USBD_SHORT_TRANSFER_OK, USBD_STATUS,
+    URB_FUNCTION_SYNC_RESET_PIPE_AND_CLEAR_STALL, USBD_PIPE_HANDLE, USBD_PORT_CONNECTED,
+    USBD_PORT_ENABLED, USBD_SHORT_TRANSFER_OK, USBD_STATUS,
 };
 
 use super::{CancelDisposition, Disposition, LowerDevice, LowerIrp, Outcome};
@@ -130,8 +131,13 @@ impl UsbDevice {
     #[must_use]
     pub fn new(descriptors: UsbDescriptors) -> Self {
         let settings = descriptors.parsed().settings();
-        let all = settings.iter().flat_map(|setting| &setting.endpoints).chain([&control::CONTROL]);
-        let endpoints = all.map(|endpoint| (endpoint.address, UsbEndpoint::new(endpoint))).collect();
+        let all = settings
+            .iter()
+            .flat_map(|setting| &setting.endpoints)
+            .chain([&control::CONTROL]);
+        let endpoints = all
+            .map(|endpoint| (endpoint.address, UsbEndpoint::new(endpoint)))
+            .collect();
         Self {
             descriptors,
             endpoints,
@@ -169,7 +175,10 @@ impl UsbDevice {
 
     /// Who answers vendor and class requests; without it they stall. The second argument is the data of an OUT request.
     #[must_use]
-    pub fn on_control(mut self, handler: impl FnMut(&Setup, &[u8]) -> ControlAnswer + 'static) -> Self {
+    pub fn on_control(
+        mut self,
+        handler: impl FnMut(&Setup, &[u8]) -> ControlAnswer + 'static,
+    ) -> Self {
         self.control = Some(Box::new(handler));
         self
     }
@@ -240,7 +249,11 @@ impl UsbDevice {
     #[must_use]
     pub fn counters(&self) -> UsbCounters {
         let mut total = UsbCounters::default();
-        for endpoint in self.endpoints.values().filter(|endpoint| endpoint.address() != control::CONTROL.address) {
+        for endpoint in self
+            .endpoints
+            .values()
+            .filter(|endpoint| endpoint.address() != control::CONTROL.address)
+        {
             total.add(&endpoint.counters);
         }
         total.urbs = self.counters.urbs;
@@ -256,7 +269,8 @@ impl UsbDevice {
         for held in self.held.iter_mut().filter(|held| which(held)) {
             if !matches!(held.holding, Holding::Ending(_)) {
                 held.holding = Holding::Ending(End::new(usbd_status, held.moved()));
-                self.ended.push((held.irp, Ticks::ZERO, Outcome::cancelled()));
+                self.ended
+                    .push((held.irp, Ticks::ZERO, Outcome::cancelled()));
             }
         }
     }
@@ -315,13 +329,17 @@ impl UsbDevice {
             URB_FUNCTION_ABORT_PIPE => self.with_pipe(urb, |device, address| {
                 device.end_held(|held| held.endpoint == address, USBD_STATUS_CANCELED);
             }),
-            URB_FUNCTION_SYNC_RESET_PIPE_AND_CLEAR_STALL | URB_FUNCTION_SYNC_CLEAR_STALL => {
-                self.with_pipe(urb, |device, address| device.endpoint_mut(address).clear_halt())
-            }
+            URB_FUNCTION_SYNC_RESET_PIPE_AND_CLEAR_STALL | URB_FUNCTION_SYNC_CLEAR_STALL => self
+                .with_pipe(urb, |device, address| {
+                    device.endpoint_mut(address).clear_halt()
+                }),
             URB_FUNCTION_SYNC_RESET_PIPE => self.with_pipe(urb, |_, _| {}),
             URB_FUNCTION_GET_CURRENT_FRAME_NUMBER => {
                 let frame = u32::try_from(now.0 / TICKS_PER_FRAME).unwrap_or(u32::MAX);
-                urb.write(offset_of!(_URB_GET_CURRENT_FRAME_NUMBER, FrameNumber), frame);
+                urb.write(
+                    offset_of!(_URB_GET_CURRENT_FRAME_NUMBER, FrameNumber),
+                    frame,
+                );
                 USBD_STATUS_SUCCESS
             }
             _ => USBD_STATUS_INVALID_URB_FUNCTION,
@@ -348,27 +366,55 @@ impl UsbDevice {
         let delay = endpoint.delay();
         let data = if address & IN == 0 { irp.input() } else { &[] };
         let (holding, disposition) = match endpoint.begin(data, queued) {
-            Step::Go { fault } if delay == Ticks::ZERO => return finish(urb, self.finish_transfer(irp, urb, address, fault)),
-            Step::Go { fault } => (Holding::Moving { fault }, Disposition::CompleteAfter(delay, Outcome::cancelled())),
+            Step::Go { fault } if delay == Ticks::ZERO => {
+                return finish(urb, self.finish_transfer(irp, urb, address, fault));
+            }
+            Step::Go { fault } => (
+                Holding::Moving { fault },
+                Disposition::CompleteAfter(delay, Outcome::cancelled()),
+            ),
             Step::Wait => (Holding::Waiting, Disposition::Pend),
             Step::WaitForEver { moved } => (Holding::ForEver { moved }, Disposition::Pend),
         };
-        self.held.push(Held { irp: irp.id(), endpoint: address, holding });
+        self.held.push(Held {
+            irp: irp.id(),
+            endpoint: address,
+            holding,
+        });
         disposition
     }
 
     /// Transfers on an endpoint that have yet to get their data.
     fn queued(&self, address: u8) -> usize {
         let due = |held: &&Held| matches!(held.holding, Holding::Waiting | Holding::Moving { .. });
-        self.held.iter().filter(|held| held.endpoint == address).filter(due).count()
+        self.held
+            .iter()
+            .filter(|held| held.endpoint == address)
+            .filter(due)
+            .count()
     }
 
     /// Moves the data of a transfer whose time has come.
-    fn finish_transfer(&mut self, irp: &mut LowerIrp<'_>, urb: Urb, address: u8, fault: Option<UsbFault>) -> End {
+    fn finish_transfer(
+        &mut self,
+        irp: &mut LowerIrp<'_>,
+        urb: Urb,
+        address: u8,
+        fault: Option<UsbFault>,
+    ) -> End {
         let setup = Setup::of(urb);
         let is_in = setup.map_or(address & IN != 0, |setup| setup.is_in());
-        let short_ok = urb.transfer().is_some_and(|transfer| transfer.TransferFlags & USBD_SHORT_TRANSFER_OK != 0);
-        let data = if is_in { Data::In { area: irp.output(), short_ok } } else { Data::Out(irp.input()) };
+        let short_ok = urb
+            .transfer()
+            .is_some_and(|transfer| transfer.TransferFlags & USBD_SHORT_TRANSFER_OK != 0);
+        let data = if is_in {
+            Data::In {
+                area: irp.output(),
+                short_ok,
+            }
+        } else {
+            Data::Out(irp.input())
+        };
         let end = match setup {
             Some(setup) => self.control_request(&setup, data, fault),
             None => self.endpoint_mut(address).transfer(data, fault),
@@ -380,7 +426,11 @@ impl UsbDevice {
     }
 
     fn port_status(&self) -> ULONG {
-        if self.connected { USBD_PORT_ENABLED | USBD_PORT_CONNECTED } else { 0 }
+        if self.connected {
+            USBD_PORT_ENABLED | USBD_PORT_CONNECTED
+        } else {
+            0
+        }
     }
 
     fn control_code(&mut self, irp: &LowerIrp<'_>) -> Outcome {
@@ -456,11 +506,21 @@ impl LowerDevice for UsbDevice {
         let mut ready = core::mem::take(&mut self.ended);
         for index in 0..self.held.len() {
             let held = self.held[index];
-            let before = self.held[..index].iter().filter(|other| other.endpoint == held.endpoint);
-            let queued = before.filter(|other| matches!(other.holding, Holding::Moving { .. })).count();
-            if matches!(held.holding, Holding::Waiting) && self.endpoint_mut(held.endpoint).can_answer(queued) {
+            let before = self.held[..index]
+                .iter()
+                .filter(|other| other.endpoint == held.endpoint);
+            let queued = before
+                .filter(|other| matches!(other.holding, Holding::Moving { .. }))
+                .count();
+            if matches!(held.holding, Holding::Waiting)
+                && self.endpoint_mut(held.endpoint).can_answer(queued)
+            {
                 self.held[index].holding = Holding::Moving { fault: None };
-                ready.push((held.irp, self.endpoint_mut(held.endpoint).delay(), Outcome::cancelled()));
+                ready.push((
+                    held.irp,
+                    self.endpoint_mut(held.endpoint).delay(),
+                    Outcome::cancelled(),
+                ));
             }
         }
         if let Some(behind) = &mut self.behind {
@@ -484,7 +544,10 @@ fn store(urb: Urb, end: End) {
     if end.usbd_status == USBD_STATUS_SUCCESS && Setup::of(urb).is_some() {
         // The way in which clients learn the handle of the control pipe.
         let handle: USBD_PIPE_HANDLE = ptr::without_provenance_mut(CONTROL_PIPE);
-        urb.write(offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, Reserved), handle);
+        urb.write(
+            offset_of!(_URB_CONTROL_DESCRIPTOR_REQUEST, Reserved),
+            handle,
+        );
     }
 }
 
@@ -513,7 +576,9 @@ fn is_enumeration(urb: Urb) -> bool {
 
 fn succeeds(disposition: Disposition) -> bool {
     match disposition {
-        Disposition::Complete(outcome) | Disposition::CompleteAfter(_, outcome) => NT_SUCCESS(outcome.status),
+        Disposition::Complete(outcome) | Disposition::CompleteAfter(_, outcome) => {
+            NT_SUCCESS(outcome.status)
+        }
         Disposition::Pend => false,
     }
 }
