@@ -11,7 +11,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use kmdf_host::Trace;
+use kmdf_host::Record;
 
 use crate::args::{RunArgs, TraceForm};
 use crate::output::{self, Output};
@@ -83,9 +83,9 @@ impl Observer for Watcher<'_> {
         self.progress.advance(bytes);
     }
 
-    fn recorded(&mut self, trace: &Trace) -> io::Result<()> {
+    fn recorded(&mut self, records: &[Record], threads: &[String]) -> io::Result<()> {
         match &mut self.renderer {
-            Some(renderer) => renderer.records(&trace.records, Threads(&trace.threads), self.out),
+            Some(renderer) => renderer.records(records, Threads(threads), self.out),
             None => Ok(()),
         }
     }

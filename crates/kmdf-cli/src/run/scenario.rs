@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crc32fast::Hasher;
-use kmdf_host::{DriverEntry, Host, HostConfig, IoResult, Report, Stop, Trace};
+use kmdf_host::{DriverEntry, Host, HostConfig, IoResult, Record, Report, Stop};
 
 use super::device::{self, Transfers};
 use crate::args::{Driver, Io, LowerFail};
@@ -63,8 +63,8 @@ pub(crate) trait Observer {
     /// That many more bytes were written.
     fn arrived(&mut self, bytes: u64);
 
-    /// That happened since the last call.
-    fn recorded(&mut self, trace: &Trace) -> io::Result<()>;
+    /// That happened since the last call; `threads` are the names of the logical threads.
+    fn recorded(&mut self, records: &[Record], threads: &[String]) -> io::Result<()>;
 }
 
 /// What came of a run.
@@ -113,7 +113,18 @@ pub(crate) enum RunError {
     TooLong,
     #[error(transparent)]
     Trace(io::Error),
+    #[error(
+        "a trace is kept in memory until it is printed, and ends at {MOST_TRACED} requests to the \
+         lower device; give a shorter file, or larger pieces with --piece and --write-size"
+    )]
+    TraceTooLong,
 }
+
+/// Most requests to the lower device in a run that is traced, which bounds the memory that the
+/// records take.
+const MOST_TRACED: u64 = 20_000;
+/// The drivers' default of `MaximumPiece`.
+const DEFAULT_PIECE: u32 = 64 << 10;
 
 /// What has been written so far.
 #[derive(Default)]
@@ -122,6 +133,8 @@ struct Written {
     bytes: u64,
     checksum: Hasher,
     failed: Option<FailedWrite>,
+    /// Records that the observer has seen.
+    shown: usize,
 }
 
 impl Scenario {
@@ -144,7 +157,7 @@ impl Scenario {
             Err(Ended::Stopped(stop)) => Some(stop),
             Err(Ended::Failed(error)) => return Err(error),
         };
-        self.show(&host, observer)?;
+        self.show(&host, &mut written, observer)?;
         let transfers = below.transfers(&host);
         let report = host.finish();
         Ok(Outcome {
@@ -173,8 +186,11 @@ impl Scenario {
         if let Some(timeout_ms) = self.timeout_ms {
             host.set_parameter(service, "TimeoutMs", timeout_ms);
         }
+        // Shown step by step: the host uses its threads again under the names of the next step.
         let driver = host.load(service, self.driver.entry())?;
+        self.show(host, written, observer)?;
         let stack = host.plug(below.id(), &[driver])?;
+        self.show(host, written, observer)?;
         let file = host.open(stack)?;
         let mut buffer = Vec::new();
         while written.failed.is_none() {
@@ -197,24 +213,43 @@ impl Scenario {
             {
                 return Err(RunError::TooLong.into());
             }
+            if self.trace && self.requests(written.bytes + length) > MOST_TRACED {
+                return Err(RunError::TraceTooLong.into());
+            }
             let result = host.write(file, offset, &buffer)?;
             written.add(offset, &buffer, result);
             observer.arrived(result.information.min(length));
-            self.show(host, observer)?;
         }
         host.close(file)?;
+        self.show(host, written, observer)?;
         host.remove(stack)?;
+        self.show(host, written, observer)?;
         host.unload(driver)?;
         Ok(())
     }
 
-    /// Gives the observer what was recorded, so that the records do not pile up.
-    fn show(&self, host: &Host, observer: &mut dyn Observer) -> Result<(), RunError> {
+    /// Requests to the lower device that `bytes` take, if none fails.
+    pub(crate) fn requests(&self, bytes: u64) -> u64 {
+        let write = u64::from(self.write_size.get());
+        let piece = u64::from(self.piece.map_or(DEFAULT_PIECE, NonZeroU32::get));
+        (bytes / write) * write.div_ceil(piece) + (bytes % write).div_ceil(piece)
+    }
+
+    /// Gives the observer what was recorded since the last time.
+    fn show(
+        &self,
+        host: &Host,
+        written: &mut Written,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
         if !self.trace {
             return Ok(());
         }
+        let trace = host.trace();
+        let new = trace.records.get(written.shown..).unwrap_or_default();
+        written.shown = trace.records.len();
         observer
-            .recorded(&host.take_trace())
+            .recorded(new, &trace.threads)
             .map_err(RunError::Trace)
     }
 }

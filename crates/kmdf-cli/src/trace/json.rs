@@ -3,10 +3,9 @@
 //! Each logical thread is a track of the process `kmdf`, with its calls, callbacks and waits inside
 //! one another. Each IRP is a track of its own, with one span for each device that has it.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use kmdf_host::{Event, IrpId, Record, Ticks};
+use kmdf_host::{Event, IrpId, Record, ThreadId, Ticks};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -21,8 +20,26 @@ const IRP: &str = "irp";
 #[derive(Debug, Default)]
 pub(super) struct Json {
     begun: bool,
-    named: BTreeSet<u32>,
+    /// The host uses a logical thread again under another name; each name has a track of its own.
+    tracks: Vec<(Option<ThreadId>, String)>,
     holders: Holders,
+}
+
+/// Where and when something happened.
+#[derive(Clone, Copy)]
+struct Place {
+    track: usize,
+    time: Ticks,
+}
+
+impl Place {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact for the first 28 years of a run"
+    )]
+    fn microseconds(self) -> f64 {
+        self.time.0 as f64 / 10.0
+    }
 }
 
 /// One event of the format, as far as it is used here.
@@ -30,7 +47,7 @@ pub(super) struct Json {
 struct Entry<'a> {
     ph: &'static str,
     pid: u32,
-    tid: u32,
+    tid: usize,
     /// Microseconds.
     ts: f64,
     name: &'a str,
@@ -45,18 +62,17 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn new(record: &Record, ph: &'static str, name: &'a str, args: Value) -> Self {
+    fn new(place: Place, ph: &'static str, name: &'a str, args: Value) -> Self {
         let args = if let Value::Object(args) = args {
             args
         } else {
             Map::new()
         };
-        let (tid, ts) = (track(record), microseconds(record.time));
         Self {
             ph,
             pid: PROCESS,
-            tid,
-            ts,
+            tid: place.track,
+            ts: place.microseconds(),
             name,
             cat: None,
             id: None,
@@ -78,19 +94,6 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The track of a thread; 0 is the scheduler's.
-fn track(record: &Record) -> u32 {
-    record.thread.map_or(0, |thread| thread.0.saturating_add(1))
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "exact for the first 28 years of a run"
-)]
-fn microseconds(time: Ticks) -> f64 {
-    time.0 as f64 / 10.0
-}
-
 impl Json {
     pub(super) fn new() -> Self {
         Self::default()
@@ -106,30 +109,33 @@ impl Json {
         serde_json::to_writer(out, entry).map_err(io::Error::from)
     }
 
-    fn name_track(
+    /// The track of the record's thread, which is announced when it is used for the first time.
+    fn track(
         &mut self,
         record: &Record,
         threads: Threads<'_>,
         out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let track = track(record);
-        if !self.named.insert(track) {
-            return Ok(());
+    ) -> io::Result<usize> {
+        let name = match record.thread {
+            Some(_) => threads.name(record.thread),
+            None => "scheduler",
+        };
+        let is_known = |(thread, known): &(_, String)| *thread == record.thread && known == name;
+        if let Some(track) = self.tracks.iter().rposition(is_known) {
+            return Ok(track);
         }
-        if self.named.len() == 1 {
+        if self.tracks.is_empty() {
             self.entry(&metadata("process_name", 0, "kmdf"), out)?;
         }
-        let name = if record.thread.is_none() {
-            "scheduler"
-        } else {
-            threads.name(record.thread)
-        };
-        self.entry(&metadata("thread_name", track, name), out)
+        let track = self.tracks.len();
+        self.tracks.push((record.thread, name.to_owned()));
+        self.entry(&metadata("thread_name", track, name), out)?;
+        Ok(track)
     }
 
-    fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
-        let entry = |ph, name, args| Entry::new(record, ph, name, args);
-        match &record.event {
+    fn event(&mut self, place: Place, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        let entry = |ph, name, args| Entry::new(place, ph, name, args);
+        match event {
             Event::Call { ddi, arguments, .. } => {
                 let arguments: Map<_, _> = arguments
                     .iter()
@@ -171,7 +177,7 @@ impl Json {
                 let args = ended(*status, *information);
                 for pass in self.holders.end(*irp) {
                     self.entry(
-                        &Entry::new(record, "e", pass.to.name(), args.clone()).of_irp(*irp),
+                        &Entry::new(place, "e", pass.to.name(), args.clone()).of_irp(*irp),
                         out,
                     )?;
                 }
@@ -203,7 +209,7 @@ impl Json {
                 let args = ended(*status, *information);
                 for pass in self.holders.up(*irp, from) {
                     self.entry(
-                        &Entry::new(record, "e", pass.to.name(), args.clone()).of_irp(*irp),
+                        &Entry::new(place, "e", pass.to.name(), args.clone()).of_irp(*irp),
                         out,
                     )?;
                 }
@@ -226,7 +232,7 @@ impl Json {
     }
 }
 
-fn metadata(what: &str, track: u32, name: &str) -> Value {
+fn metadata(what: &str, track: usize, name: &str) -> Value {
     json!({"ph": "M", "pid": PROCESS, "tid": track, "name": what, "args": {"name": name}})
 }
 
@@ -249,8 +255,12 @@ impl super::Renderer for Json {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         for record in records {
-            self.name_track(record, threads, out)?;
-            self.record(record, out)?;
+            let track = self.track(record, threads, out)?;
+            let place = Place {
+                track,
+                time: record.time,
+            };
+            self.event(place, &record.event, out)?;
         }
         Ok(())
     }

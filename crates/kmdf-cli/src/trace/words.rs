@@ -96,6 +96,10 @@ pub(super) fn value(value: &Value) -> String {
     }
 }
 
+fn status(number: i64) -> String {
+    i32::try_from(number).map_or_else(|_| number.to_string(), |value| Status(value).to_string())
+}
+
 fn returned(result: &Value) -> String {
     match result {
         Value::Unit => String::new(),
@@ -108,7 +112,12 @@ pub(super) fn call(ddi: &str, arguments: &[(&'static str, Value)]) -> String {
     let mut text = format!("{ddi}(");
     for (index, (name, argument)) in arguments.iter().enumerate() {
         let comma = if index == 0 { "" } else { ", " };
-        let _infallible = write!(text, "{comma}{name} {}", value(argument));
+        let argument = match argument {
+            // To the bindings a status is an integer like any other.
+            Value::Integer(number) if *name == "status" => status(*number),
+            other => value(other),
+        };
+        let _infallible = write!(text, "{comma}{name} {argument}");
     }
     text.push(')');
     text
