@@ -62,7 +62,11 @@ impl Faults {
     /// The `nth` allocation from now, 1 being the next, fails.
     pub(crate) fn fail(&self, kind: Allocation, nth: u32) {
         let slot = kind as usize;
-        self.fails_at[slot].set(if nth == 0 { 0 } else { self.made[slot].get() + u64::from(nth) });
+        self.fails_at[slot].set(if nth == 0 {
+            0
+        } else {
+            self.made[slot].get() + u64::from(nth)
+        });
     }
 
     pub(crate) fn set_probe_status(&self, status: i32) {

@@ -5,9 +5,9 @@
 use core::ptr;
 
 use kmdf_sys::{
-    BOOLEAN, CCHAR, EVENT_TYPE, KIRQL, KPRIORITY, KPROCESSOR_MODE, KWAIT_REASON, LONG, LONG_PTR, NTSTATUS,
-    PLARGE_INTEGER, PMDL, PMDLX, POOL_FLAGS, PRKEVENT, PVOID, SIZE_T, STATUS_SUCCESS, STATUS_TIMEOUT, ULONG,
-    ULONG_PTR,
+    BOOLEAN, CCHAR, EVENT_TYPE, KIRQL, KPRIORITY, KPROCESSOR_MODE, KWAIT_REASON, LONG, LONG_PTR,
+    NTSTATUS, PLARGE_INTEGER, PMDL, PMDLX, POOL_FLAGS, PRKEVENT, PVOID, SIZE_T, STATUS_SUCCESS,
+    STATUS_TIMEOUT, ULONG, ULONG_PTR,
 };
 
 use crate::faults::Allocation;
@@ -102,7 +102,9 @@ pub unsafe extern "C" fn KeDelayExecutionThread(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn KeQuerySystemTimePrecise(time: PLARGE_INTEGER) {
     enter("KeQuerySystemTimePrecise", |system| {
-        let now = kmdf_sys::LARGE_INTEGER { QuadPart: system.now().system_time().cast_signed() };
+        let now = kmdf_sys::LARGE_INTEGER {
+            QuadPart: system.now().system_time().cast_signed(),
+        };
         system.put(time, now);
     });
 }
@@ -113,10 +115,19 @@ pub unsafe extern "C" fn KeQuerySystemTimePrecise(time: PLARGE_INTEGER) {
 ///
 /// `frequency` must be NULL or point to memory for a number.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn KeQueryPerformanceCounter(frequency: PLARGE_INTEGER) -> kmdf_sys::LARGE_INTEGER {
+pub unsafe extern "C" fn KeQueryPerformanceCounter(
+    frequency: PLARGE_INTEGER,
+) -> kmdf_sys::LARGE_INTEGER {
     enter("KeQueryPerformanceCounter", |system| {
-        system.put(frequency, kmdf_sys::LARGE_INTEGER { QuadPart: 10_000_000 });
-        kmdf_sys::LARGE_INTEGER { QuadPart: system.now().0.cast_signed() }
+        system.put(
+            frequency,
+            kmdf_sys::LARGE_INTEGER {
+                QuadPart: 10_000_000,
+            },
+        );
+        kmdf_sys::LARGE_INTEGER {
+            QuadPart: system.now().0.cast_signed(),
+        }
     })
 }
 
@@ -132,7 +143,11 @@ fn event_at(event: PRKEVENT) -> KernelEvent {
 ///
 /// `event` must point to memory for an event.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, event_type: EVENT_TYPE, state: BOOLEAN) {
+pub unsafe extern "C" fn KeInitializeEvent(
+    event: PRKEVENT,
+    event_type: EVENT_TYPE,
+    state: BOOLEAN,
+) {
     let synchronization = event_type == kmdf_sys::_EVENT_TYPE::SynchronizationEvent;
     event_at(event).initialize(synchronization, state != 0);
 }
@@ -143,7 +158,11 @@ pub unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, event_type: EVENT_TY
 ///
 /// `event` must point to an initialized event.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, _wait: BOOLEAN) -> LONG {
+pub unsafe extern "C" fn KeSetEvent(
+    event: PRKEVENT,
+    _increment: KPRIORITY,
+    _wait: BOOLEAN,
+) -> LONG {
     enter("KeSetEvent", |system| system.set_event(event_at(event)))
 }
 
@@ -185,10 +204,19 @@ pub unsafe extern "C" fn KeWaitForSingleObject(
         if timeout != Some(0) && system.irql() >= DISPATCH_LEVEL {
             system.violation(
                 ViolationKind::Irql,
-                format!("KeWaitForSingleObject was called to wait at IRQL {}", system.irql()),
+                format!(
+                    "KeWaitForSingleObject was called to wait at IRQL {}",
+                    system.irql()
+                ),
             );
         }
-        let deadline = timeout.map(|timeout| if timeout == 0 { system.now() } else { due(system.now(), timeout) });
+        let deadline = timeout.map(|timeout| {
+            if timeout == 0 {
+                system.now()
+            } else {
+                due(system.now(), timeout)
+            }
+        });
         match system.wait_event(event_at(object.cast()), deadline) {
             Wake::Signaled => STATUS_SUCCESS,
             Wake::Timeout => STATUS_TIMEOUT,
@@ -256,7 +284,9 @@ pub unsafe extern "C" fn IoAllocateMdl(
         if system.faults.fails(Allocation::Mdl) {
             return ptr::null_mut();
         }
-        system.mdls.allocate(va, length, MdlOwner::Driver, system.origin())
+        system
+            .mdls
+            .allocate(va, length, MdlOwner::Driver, system.origin())
     })
 }
 
@@ -285,7 +315,9 @@ pub unsafe extern "C" fn IoFreeMdl(mdl: PMDL) {
 /// The MDL must come from `IoAllocateMdl`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDLX) {
-    enter("MmBuildMdlForNonPagedPool", |system| system.mdls.build_nonpaged(mdl));
+    enter("MmBuildMdlForNonPagedPool", |system| {
+        system.mdls.build_nonpaged(mdl)
+    });
 }
 
 /// Locks the pages an MDL describes.
@@ -294,10 +326,20 @@ pub unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDLX) {
 ///
 /// The MDL must come from `IoAllocateMdl`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn MmProbeAndLockPages(mdl: PMDLX, _mode: KPROCESSOR_MODE, operation: kmdf_sys::LOCK_OPERATION) {
+pub unsafe extern "C" fn MmProbeAndLockPages(
+    mdl: PMDLX,
+    _mode: KPROCESSOR_MODE,
+    operation: kmdf_sys::LOCK_OPERATION,
+) {
     // IoReadAccess is 0: the device reads the memory.
-    let access = if operation == 0 { Access::Read } else { Access::Write };
-    enter("MmProbeAndLockPages", |system| system.mdls.lock(mdl, access));
+    let access = if operation == 0 {
+        Access::Read
+    } else {
+        Access::Write
+    };
+    enter("MmProbeAndLockPages", |system| {
+        system.mdls.lock(mdl, access)
+    });
 }
 
 /// Unlocks the pages an MDL describes.
@@ -317,7 +359,9 @@ pub unsafe extern "C" fn MmUnlockPages(mdl: PMDLX) {
 /// Both MDLs must be valid, and the part lie inside the source.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, va: PVOID, length: ULONG) {
-    enter("IoBuildPartialMdl", |system| system.mdls.build_partial(source, target, va, length));
+    enter("IoBuildPartialMdl", |system| {
+        system.mdls.build_partial(source, target, va, length)
+    });
 }
 
 /// The system address of what an MDL describes.
@@ -359,15 +403,27 @@ pub unsafe extern "C" fn ObfReferenceObject(_object: PVOID) -> LONG_PTR {
 /// `object` must be an object of the operating system.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ObfDereferenceObject(_object: PVOID) -> LONG_PTR {
-    enter("ObfDereferenceObject", |system| system.reference_os_object(-1))
+    enter("ObfDereferenceObject", |system| {
+        system.reference_os_object(-1)
+    })
 }
 
 /// Ends the run.
 #[unsafe(no_mangle)]
-pub extern "C" fn KeBugCheckEx(code: ULONG, p1: ULONG_PTR, p2: ULONG_PTR, p3: ULONG_PTR, p4: ULONG_PTR) -> ! {
+pub extern "C" fn KeBugCheckEx(
+    code: ULONG,
+    p1: ULONG_PTR,
+    p2: ULONG_PTR,
+    p3: ULONG_PTR,
+    p4: ULONG_PTR,
+) -> ! {
     let system = current("KeBugCheckEx");
     system.scheduler.context.ddi.set("KeBugCheckEx");
-    system.bugcheck_os(code, [p1, p2, p3, p4], "the driver itself called KeBugCheckEx".to_owned())
+    system.bugcheck_os(
+        code,
+        [p1, p2, p3, p4],
+        "the driver itself called KeBugCheckEx".to_owned(),
+    )
 }
 
 /// Passes an IRP to a device.
@@ -376,7 +432,10 @@ pub extern "C" fn KeBugCheckEx(code: ULONG, p1: ULONG_PTR, p2: ULONG_PTR, p3: UL
 ///
 /// Both must be valid.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn IofCallDriver(device: kmdf_sys::PDEVICE_OBJECT, irp: kmdf_sys::PIRP) -> NTSTATUS {
+pub unsafe extern "C" fn IofCallDriver(
+    device: kmdf_sys::PDEVICE_OBJECT,
+    irp: kmdf_sys::PIRP,
+) -> NTSTATUS {
     enter("IofCallDriver", |system| {
         let irp = system.irp(irp);
         let from = system.actor(system.scheduler.context.driver.get());
@@ -407,11 +466,14 @@ pub unsafe extern "C" fn IofCompleteRequest(irp: kmdf_sys::PIRP, _boost: CCHAR) 
 ///
 /// `target` must point to memory for a counted string, `source` be NULL or a terminated string that outlives it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn RtlInitUnicodeString(target: kmdf_sys::PUNICODE_STRING, source: kmdf_sys::PCWSTR) {
+pub unsafe extern "C" fn RtlInitUnicodeString(
+    target: kmdf_sys::PUNICODE_STRING,
+    source: kmdf_sys::PCWSTR,
+) {
     let mut units = 0usize;
     while !source.is_null() {
         // SAFETY: the caller promises a terminated string, and no terminator was found before.
-        let unit = unsafe { source.add(units).read() };
+        let unit = unsafe { source.wrapping_add(units).read() };
         if unit == 0 {
             break;
         }
@@ -426,4 +488,3 @@ pub unsafe extern "C" fn RtlInitUnicodeString(target: kmdf_sys::PUNICODE_STRING,
     // SAFETY: the caller promises memory for a counted string.
     unsafe { target.write(string) };
 }
-

@@ -75,7 +75,11 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {} (in {}, {})", self.kind, self.explanation, self.ddi, self.time)
+        write!(
+            f,
+            "{:?}: {} (in {}, {})",
+            self.kind, self.explanation, self.ddi, self.time
+        )
     }
 }
 
@@ -115,7 +119,10 @@ impl Totals {
             lower_irps: counters.lower_irps.get(),
             urbs: counters.urbs.get(),
             breaks: counters.breaks.get(),
-            allocations: ALLOCATIONS.iter().map(|&kind| (kind, faults.made(kind))).collect(),
+            allocations: ALLOCATIONS
+                .iter()
+                .map(|&kind| (kind, faults.made(kind)))
+                .collect(),
         }
     }
 }
@@ -149,6 +156,12 @@ impl fmt::Display for Report {
         for violation in &self.violations {
             writeln!(f, "{violation}")?;
         }
-        write!(f, "{} violations, {} IRPs, {}", self.violations.len(), self.totals.irps, self.time)
+        write!(
+            f,
+            "{} violations, {} IRPs, {}",
+            self.violations.len(),
+            self.totals.irps,
+            self.time
+        )
     }
 }

@@ -58,7 +58,11 @@ impl fmt::Display for Deadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("nothing can run any more")?;
         for blocked in &self.threads {
-            write!(f, "; thread {} waits for {}", blocked.thread, blocked.waits_for)?;
+            write!(
+                f,
+                "; thread {} waits for {}",
+                blocked.thread, blocked.waits_for
+            )?;
         }
         for blocked in &self.io {
             write!(f, "; {} is held by {}", blocked.thread, blocked.waits_for)?;

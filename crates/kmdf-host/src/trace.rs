@@ -203,7 +203,10 @@ pub(crate) struct Tracer {
 
 impl Tracer {
     pub(crate) const fn new(on: bool) -> Self {
-        Self { on: Cell::new(on), records: RefCell::new(Vec::new()) }
+        Self {
+            on: Cell::new(on),
+            records: RefCell::new(Vec::new()),
+        }
     }
 
     #[inline]
@@ -245,7 +248,9 @@ impl<T> Traced for *const T {
 
 impl<T> Traced for Option<T> {
     fn traced(&self) -> Value {
-        Value::Pointer { null: self.is_none() }
+        Value::Pointer {
+            null: self.is_none(),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::usb::{UsbDevice, UsbInterface, UsbPipe};
 pub(crate) enum Kind {
     General,
     Driver(Driver),
-    Device(Device),
+    Device(Box<Device>),
     Queue(Queue),
     Request(Box<Request>),
     Memory(Memory),

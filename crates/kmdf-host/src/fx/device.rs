@@ -32,6 +32,9 @@ use crate::system::{PASSIVE_LEVEL, System};
 /// Number of major function codes.
 const MAJORS: usize = 28;
 
+/// A device interface class GUID, comparable.
+type InterfaceClass = (u32, u16, u16, [u8; 8]);
+
 /// A WDFDEVICE.
 pub(crate) struct Device {
     pub(crate) module: Rc<Module>,
@@ -53,7 +56,7 @@ pub(crate) struct Device {
     pub(crate) pnp_state: Cell<PnpState>,
     /// Whether `EvtDeviceSelfManagedIoInit` has been called, so that the next start calls Restart.
     pub(crate) self_managed_io: Cell<bool>,
-    interfaces: RefCell<Vec<(u32, u16, u16, [u8; 8])>>,
+    interfaces: RefCell<Vec<InterfaceClass>>,
 }
 
 impl Device {
@@ -164,13 +167,14 @@ impl System {
             self_managed_io: Cell::new(false),
             interfaces: RefCell::new(Vec::new()),
         };
-        let object = match self.create_object(Kind::Device(device), driver.rc(), &attributes) {
-            Ok(object) => object,
-            Err(status) => {
-                self.devices.delete(&device_object);
-                return status;
-            }
-        };
+        let object =
+            match self.create_object(Kind::Device(Box::new(device)), driver.rc(), &attributes) {
+                Ok(object) => object,
+                Err(status) => {
+                    self.devices.delete(&device_object);
+                    return status;
+                }
+            };
         object.no_delete.set(true);
         object.passive_dispose.set(true);
         self.assign_lock(&object, &attributes);

@@ -50,7 +50,7 @@ impl System {
             return None;
         }
         let string = self.get(string);
-        if string.Length % 2 != 0 || string.Length > string.MaximumLength {
+        if !string.Length.is_multiple_of(2) || string.Length > string.MaximumLength {
             return None;
         }
         if string.Length == 0 {

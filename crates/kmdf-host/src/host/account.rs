@@ -1,5 +1,6 @@
 //! The end of a run: what is left over, and what that means.
 
+use crate::fx::class::Kind;
 use crate::report::{Report, Totals, Violation, ViolationKind};
 use crate::stop::Stop;
 use crate::system::System;
@@ -44,7 +45,11 @@ impl Host {
         Report {
             violations: self.system.violations.borrow().clone(),
             stop: self.system.stop.borrow().clone(),
-            totals: Totals::new(&self.system.counters, &self.system.faults, self.system.irps.numbered()),
+            totals: Totals::new(
+                &self.system.counters,
+                &self.system.faults,
+                self.system.irps.numbered(),
+            ),
             time: self.now(),
         }
     }
@@ -56,21 +61,40 @@ impl System {
         let mut found = Vec::new();
         for object in self.framework.objects.live() {
             let (kind, how) = if object.driver_references.get() > 0 {
-                (ViolationKind::ReferenceLeak, "a reference to it was never given back")
+                (
+                    ViolationKind::ReferenceLeak,
+                    "a reference to it was never given back",
+                )
             } else {
                 (ViolationKind::ObjectLeak, "it was never deleted")
             };
-            found.push((kind, format!("a {} created by {} still exists: {how}", object.class_name(), object.origin)));
+            let what = match &object.kind {
+                Kind::Memory(memory) => {
+                    let (size, tag) = memory.size_and_tag();
+                    format!("a WDFMEMORY of {size} bytes with tag {}", tag_text(tag))
+                }
+                _ => format!("a {}", object.class_name()),
+            };
+            found.push((
+                kind,
+                format!("{what} created by {} still exists: {how}", object.origin),
+            ));
         }
         for block in self.pool.blocks() {
-            let tag = String::from_utf8_lossy(&block.tag.to_le_bytes()).into_owned();
+            let tag = tag_text(block.tag);
             found.push((
                 ViolationKind::MemoryLeak,
-                format!("{} bytes of pool with tag {tag:?}, allocated by {}, were never freed", block.size, block.origin),
+                format!(
+                    "{} bytes of pool with tag {tag}, allocated by {}, were never freed",
+                    block.size, block.origin
+                ),
             ));
         }
         for mdl in self.mdls.owned_by(MdlOwner::Driver) {
-            found.push((ViolationKind::MdlLeak, format!("an MDL allocated by {} was never freed", mdl.origin)));
+            found.push((
+                ViolationKind::MdlLeak,
+                format!("an MDL allocated by {} was never freed", mdl.origin),
+            ));
         }
         for mdl in self.mdls.owned_by(MdlOwner::Framework) {
             found.push((
@@ -81,19 +105,30 @@ impl System {
         for irp in self.irps.live() {
             let io = irp.io.borrow();
             if let Some(io) = io.as_ref() {
-                found.push((ViolationKind::RequestLost, format!("{} was never completed", io.describe())));
+                found.push((
+                    ViolationKind::RequestLost,
+                    format!("{} was never completed", io.describe()),
+                ));
             }
         }
         for blocked in self.scheduler.blocked() {
             found.push((
                 ViolationKind::Blocked,
-                format!("thread {} waits for {} for ever", blocked.thread, blocked.waits_for),
+                format!(
+                    "thread {} waits for {} for ever",
+                    blocked.thread, blocked.waits_for
+                ),
             ));
         }
         let time = self.now();
         let ddi = "the end of the run";
         let mut violations = self.violations.borrow_mut();
-        violations.extend(found.into_iter().map(|(kind, explanation)| Violation { kind, time, ddi, explanation }));
+        violations.extend(found.into_iter().map(|(kind, explanation)| Violation {
+            kind,
+            time,
+            ddi,
+            explanation,
+        }));
     }
 
     /// Lets go of everything; nothing runs afterwards.
@@ -108,4 +143,9 @@ impl System {
         self.devices.clear();
         self.lowers.borrow_mut().clear();
     }
+}
+
+/// A pool tag as debuggers show it.
+fn tag_text(tag: u32) -> String {
+    format!("{:?}", String::from_utf8_lossy(&tag.to_le_bytes()))
 }

@@ -9,8 +9,8 @@ use crate::stop::Stop;
 use crate::system::PASSIVE_LEVEL;
 use crate::system::io::{Io, IoResult};
 use crate::system::irp::{
-    IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ,
-    IRP_MJ_WRITE, Parameters,
+    IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL,
+    IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, Parameters,
 };
 use crate::system::scheduler::{self, Job};
 
@@ -20,7 +20,7 @@ pub struct FileId(usize);
 
 /// Names an I/O that was handed in and may not have completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct IoId(u64);
+pub struct IoId(pub(super) u64);
 
 /// Requestor mode of an I/O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,10 @@ impl Host {
             Ok(file)
         } else {
             self.system.ios.close(file.0);
-            Err(Stop::Status { what: "opening the device".to_owned(), status })
+            Err(Stop::Status {
+                what: "opening the device".to_owned(),
+                status,
+            })
         }
     }
 
@@ -66,7 +69,16 @@ impl Host {
     }
 
     fn file_request(&self, file: FileId, major: u8) -> Result<NTSTATUS, Stop> {
-        let io = self.prepare(file, Parameters { major, ..Parameters::default() }, Mode::User, &[], 0);
+        let io = self.prepare(
+            file,
+            Parameters {
+                major,
+                ..Parameters::default()
+            },
+            Mode::User,
+            &[],
+            0,
+        );
         let result = self.issue_and_wait(&io)?;
         self.system.ios.recycle(io);
         Ok(result.status)
@@ -82,7 +94,8 @@ impl Host {
     ///
     /// When `file` is closed.
     pub fn write(&self, file: FileId, offset: u64, data: &[u8]) -> Result<IoResult, Stop> {
-        let parameters = Parameters::transfer(IRP_MJ_WRITE, length32(data.len()), offset.cast_signed());
+        let parameters =
+            Parameters::transfer(IRP_MJ_WRITE, length32(data.len()), offset.cast_signed());
         let io = self.prepare(file, parameters, Mode::User, data, 0);
         let result = self.issue_and_wait(&io)?;
         self.system.ios.recycle(io);
@@ -95,7 +108,8 @@ impl Host {
     ///
     /// [`Stop::Deadlock`] when it can never complete; whatever ends the run.
     pub fn read(&self, file: FileId, offset: u64, buffer: &mut [u8]) -> Result<IoResult, Stop> {
-        let parameters = Parameters::transfer(IRP_MJ_READ, length32(buffer.len()), offset.cast_signed());
+        let parameters =
+            Parameters::transfer(IRP_MJ_READ, length32(buffer.len()), offset.cast_signed());
         let io = self.prepare(file, parameters, Mode::User, &[], buffer.len());
         let result = self.issue_and_wait(&io)?;
         io.with_returned(|bytes| buffer[..bytes.len()].copy_from_slice(bytes));
@@ -108,8 +122,21 @@ impl Host {
     /// # Errors
     ///
     /// [`Stop::Deadlock`] when it can never complete; whatever ends the run.
-    pub fn ioctl(&self, file: FileId, code: u32, input: &[u8], output: &mut [u8]) -> Result<IoResult, Stop> {
-        let io = self.prepare_ioctl(file, IRP_MJ_DEVICE_CONTROL, code, input, output.len(), Mode::User);
+    pub fn ioctl(
+        &self,
+        file: FileId,
+        code: u32,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<IoResult, Stop> {
+        let io = self.prepare_ioctl(
+            file,
+            IRP_MJ_DEVICE_CONTROL,
+            code,
+            input,
+            output.len(),
+            Mode::User,
+        );
         let result = self.issue_and_wait(&io)?;
         io.with_returned(|bytes| {
             let count = bytes.len().min(output.len());
@@ -121,7 +148,8 @@ impl Host {
 
     /// Hands in a write; it is sent when the host runs.
     pub fn submit_write(&self, file: FileId, offset: u64, data: &[u8], mode: Mode) -> IoId {
-        let parameters = Parameters::transfer(IRP_MJ_WRITE, length32(data.len()), offset.cast_signed());
+        let parameters =
+            Parameters::transfer(IRP_MJ_WRITE, length32(data.len()), offset.cast_signed());
         self.submit(self.prepare(file, parameters, mode, data, 0))
     }
 
@@ -132,13 +160,33 @@ impl Host {
     }
 
     /// Hands in a control code; it is sent when the host runs.
-    pub fn submit_ioctl(&self, file: FileId, code: u32, input: &[u8], output: usize, mode: Mode) -> IoId {
+    pub fn submit_ioctl(
+        &self,
+        file: FileId,
+        code: u32,
+        input: &[u8],
+        output: usize,
+        mode: Mode,
+    ) -> IoId {
         self.submit(self.prepare_ioctl(file, IRP_MJ_DEVICE_CONTROL, code, input, output, mode))
     }
 
     /// Hands in an internal control code, as a driver above would; it is sent when the host runs.
-    pub fn submit_internal_ioctl(&self, file: FileId, code: u32, input: &[u8], output: usize) -> IoId {
-        self.submit(self.prepare_ioctl(file, IRP_MJ_INTERNAL_DEVICE_CONTROL, code, input, output, Mode::Kernel))
+    pub fn submit_internal_ioctl(
+        &self,
+        file: FileId,
+        code: u32,
+        input: &[u8],
+        output: usize,
+    ) -> IoId {
+        self.submit(self.prepare_ioctl(
+            file,
+            IRP_MJ_INTERNAL_DEVICE_CONTROL,
+            code,
+            input,
+            output,
+            Mode::Kernel,
+        ))
     }
 
     /// How an I/O ended, or `None` while it has not.
@@ -160,7 +208,11 @@ impl Host {
     ///
     /// [`Stop::Deadlock`] when it can never complete; whatever ends the run.
     pub fn wait(&self, io: IoId) -> Result<IoResult, Stop> {
-        let io = self.system.ios.submitted(io.0).expect("the I/O was handed in to this host");
+        let io = self
+            .system
+            .ios
+            .submitted(io.0)
+            .expect("the I/O was handed in to this host");
         self.run_to_result(&io)
     }
 
@@ -188,15 +240,29 @@ impl Host {
         output: usize,
         mode: Mode,
     ) -> Rc<Io> {
-        let parameters =
-            Parameters::ioctl(major, code, length32(input.len()), length32(output), std::ptr::null_mut());
+        let parameters = Parameters::ioctl(
+            major,
+            code,
+            length32(input.len()),
+            length32(output),
+            std::ptr::null_mut(),
+        );
         self.prepare(file, parameters, mode, input, output)
     }
 
-    fn prepare(&self, file: FileId, mut parameters: Parameters, mode: Mode, data: &[u8], output: usize) -> Rc<Io> {
+    fn prepare(
+        &self,
+        file: FileId,
+        mut parameters: Parameters,
+        mode: Mode,
+        data: &[u8],
+        output: usize,
+    ) -> Rc<Io> {
         let open = self.system.ios.file(file.0).expect("the file is open");
         parameters.file = open.address();
-        self.system.ios.prepare(&open.device, parameters, mode == Mode::User, data, output)
+        self.system
+            .ios
+            .prepare(&open.device, parameters, mode == Mode::User, data, output)
     }
 
     fn submit(&self, io: Rc<Io>) -> IoId {
@@ -207,7 +273,8 @@ impl Host {
     }
 
     fn issue_and_wait(&self, io: &Rc<Io>) -> Result<IoResult, Stop> {
-        self.system.start_thread("app", PASSIVE_LEVEL, Job::Io(Rc::clone(io)));
+        self.system
+            .start_thread("app", PASSIVE_LEVEL, Job::Io(Rc::clone(io)));
         self.run_to_result(io)
     }
 

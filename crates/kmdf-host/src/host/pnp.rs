@@ -51,19 +51,27 @@ impl Host {
     pub fn add_devices(&self, lower: LowerId, drivers: &[DriverId]) -> Result<StackId, Stop> {
         let stack = {
             let mut stacks = self.stacks.borrow_mut();
-            stacks.push(Stack { lower, devices: Vec::new(), removed: false });
+            stacks.push(Stack {
+                lower,
+                devices: Vec::new(),
+                removed: false,
+            });
             StackId(stacks.len() - 1)
         };
         for driver in drivers {
             let below = self.top_of(stack);
             let number = DriverNumber(driver.0);
-            let (status, device) = self.call("pnp", move |system| system.add_device(number, &below))?;
+            let (status, device) =
+                self.call("pnp", move |system| system.add_device(number, &below))?;
             if let Some(device) = device {
                 self.stacks.borrow_mut()[stack.0].devices.push(device);
             }
             if !NT_SUCCESS(status) {
                 self.remove(stack)?;
-                return Err(Stop::Status { what: "EvtDriverDeviceAdd".to_owned(), status });
+                return Err(Stop::Status {
+                    what: "EvtDriverDeviceAdd".to_owned(),
+                    status,
+                });
             }
         }
         Ok(stack)
@@ -78,7 +86,10 @@ impl Host {
         for device in self.devices_of(stack) {
             let status = self.call("pnp", move |system| system.start_device(&device))?;
             if !NT_SUCCESS(status) {
-                return Err(Stop::Status { what: "starting the device".to_owned(), status });
+                return Err(Stop::Status {
+                    what: "starting the device".to_owned(),
+                    status,
+                });
             }
         }
         Ok(())
@@ -90,7 +101,9 @@ impl Host {
     ///
     /// [`Stop::Status`] when a driver refuses; whatever ends the run.
     pub fn stop(&self, stack: StackId) -> Result<(), Stop> {
-        self.ask(stack, "stopping the device", |system, device| system.query_stop_device(device))?;
+        self.ask(stack, "stopping the device", |system, device| {
+            system.query_stop_device(device)
+        })?;
         self.top_down(stack, |system, device| system.stop_device(device))
     }
 
@@ -121,7 +134,9 @@ impl Host {
     ///
     /// [`Stop::Status`] when a driver refuses; whatever ends the run.
     pub fn query_remove(&self, stack: StackId) -> Result<(), Stop> {
-        self.ask(stack, "removing the device", |system, device| system.query_remove_device(device))
+        self.ask(stack, "removing the device", |system, device| {
+            system.query_remove_device(device)
+        })
     }
 
     /// The hardware is gone: tells the drivers, from the top. [`Host::remove`] follows when all files are closed.
@@ -132,7 +147,9 @@ impl Host {
     pub fn surprise_remove(&self, stack: StackId) -> Result<(), Stop> {
         let lower = self.stacks.borrow()[stack.0].lower;
         self.system.lower(lower).remove();
-        self.top_down(stack, |system, device| system.surprise_remove_device(device))
+        self.top_down(stack, |system, device| {
+            system.surprise_remove_device(device)
+        })
     }
 
     /// Removes the stack, from the top.
@@ -176,7 +193,10 @@ impl Host {
         for device in self.devices_of(stack).into_iter().rev() {
             let status = self.call("pnp", move |system| question(system, &device))?;
             if !NT_SUCCESS(status) {
-                return Err(Stop::Status { what: what.to_owned(), status });
+                return Err(Stop::Status {
+                    what: what.to_owned(),
+                    status,
+                });
             }
         }
         Ok(())
@@ -207,7 +227,11 @@ impl Host {
 
 impl System {
     /// The framework's `AddDevice` for one driver above `below`.
-    fn add_device(&self, number: DriverNumber, below: &Rc<DeviceObject>) -> (NTSTATUS, Option<Obj<Device>>) {
+    fn add_device(
+        &self,
+        number: DriverNumber,
+        below: &Rc<DeviceObject>,
+    ) -> (NTSTATUS, Option<Obj<Device>>) {
         let module = self.module(number);
         let Some(driver) = module.as_ref().and_then(|module| module.driver()) else {
             return (kmdf_sys::STATUS_NO_SUCH_DEVICE, None);
@@ -216,10 +240,15 @@ impl System {
             return (STATUS_SUCCESS, None);
         };
         let handle = self.framework.device_inits.create(&driver.module, below);
-        let status = self.callback(number, "EvtDriverDeviceAdd", driver.rc().handle.get(), || {
-            // SAFETY: the driver registered this function; driver and initializer exist during the call.
-            unsafe { callback(driver.handle(), handle) }
-        });
+        let status = self.callback(
+            number,
+            "EvtDriverDeviceAdd",
+            driver.rc().handle.get(),
+            || {
+                // SAFETY: the driver registered this function; driver and initializer exist during the call.
+                unsafe { callback(driver.handle(), handle) }
+            },
+        );
         let init = self.framework.device_inits.finish(handle);
         let filter = init.as_ref().is_some_and(|init| init.filter.get());
         let created = init.and_then(|init| init.created.borrow().clone());
@@ -237,13 +266,18 @@ impl System {
 
     /// `DriverUnload`: the driver's own callback, then its object.
     pub(super) fn unload_driver(&self, module: &Rc<Module>) {
-        if let Some(driver) = module.driver() {
-            if let Some(callback) = driver.unload {
-                self.callback(module.number, "EvtDriverUnload", driver.rc().handle.get(), || {
+        if let Some(driver) = module.driver()
+            && let Some(callback) = driver.unload
+        {
+            self.callback(
+                module.number,
+                "EvtDriverUnload",
+                driver.rc().handle.get(),
+                || {
                     // SAFETY: the driver registered this function; its object exists during the call.
                     unsafe { callback(driver.handle()) }
-                });
-            }
+                },
+            );
         }
         self.delete_driver(module);
     }

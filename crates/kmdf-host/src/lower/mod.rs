@@ -340,10 +340,10 @@ impl System {
     /// A held IRP is completed by `timer`, and by no other.
     fn replace_timer(&self, lower: &Lower, irp: &Rc<Irp>, timer: TimerId) {
         let mut held = lower.held.borrow_mut();
-        if let Some(held) = held.iter_mut().find(|held| Rc::ptr_eq(&held.irp, irp)) {
-            if let Some(old) = held.timer.replace(timer) {
-                self.clock.disarm(old);
-            }
+        if let Some(held) = held.iter_mut().find(|held| Rc::ptr_eq(&held.irp, irp))
+            && let Some(old) = held.timer.replace(timer)
+        {
+            self.clock.disarm(old);
         }
     }
 

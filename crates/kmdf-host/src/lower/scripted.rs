@@ -194,7 +194,7 @@ impl Scripted {
     fn outcome(reply: &Reply, irp: &LowerIrp<'_>) -> Outcome {
         let length = if irp.urb().is_some() {
             0
-        } else if irp.major() >= IRP_MJ_WRITE + 1 {
+        } else if irp.major() > IRP_MJ_WRITE {
             irp.output_length()
         } else {
             irp.length()

@@ -28,7 +28,11 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) const fn new() -> Self {
-        Self { now: Cell::new(Ticks::ZERO), sequence: Cell::new(0), events: RefCell::new(BTreeMap::new()) }
+        Self {
+            now: Cell::new(Ticks::ZERO),
+            sequence: Cell::new(0),
+            events: RefCell::new(BTreeMap::new()),
+        }
     }
 
     pub(crate) fn now(&self) -> Ticks {

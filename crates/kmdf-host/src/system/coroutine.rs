@@ -14,9 +14,14 @@ pub(crate) struct Fiber {
 
 impl Fiber {
     /// A fiber that will run `body`, which must never return to be reused; `None` when there is no memory for its stack.
-    pub(crate) fn new(stack_bytes: usize, body: impl FnOnce(Suspender<'_>) + 'static) -> Option<Self> {
+    pub(crate) fn new(
+        stack_bytes: usize,
+        body: impl FnOnce(Suspender<'_>) + 'static,
+    ) -> Option<Self> {
         let stack = DefaultStack::new(stack_bytes).ok()?;
-        let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| body(Suspender { yielder }));
+        let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
+            body(Suspender { yielder })
+        });
         Some(Self { coroutine })
     }
 

@@ -83,7 +83,10 @@ pub(crate) struct DeviceTable {
 
 impl DeviceTable {
     pub(crate) const fn new() -> Self {
-        Self { by_address: RefCell::new(BTreeMap::new()), links: RefCell::new(BTreeMap::new()) }
+        Self {
+            by_address: RefCell::new(BTreeMap::new()),
+            links: RefCell::new(BTreeMap::new()),
+        }
     }
 
     pub(crate) fn create(&self, new: NewDevice) -> Rc<DeviceObject> {
@@ -107,7 +110,9 @@ impl DeviceTable {
             upper: RefCell::new(Weak::new()),
             opened: Cell::new(0),
         });
-        self.by_address.borrow_mut().insert(device.address().addr(), Rc::clone(&device));
+        self.by_address
+            .borrow_mut()
+            .insert(device.address().addr(), Rc::clone(&device));
         if let Some(name) = &device.name {
             self.link(name, &device);
         }
@@ -116,7 +121,9 @@ impl DeviceTable {
 
     /// Gives a device one more name.
     pub(crate) fn link(&self, name: &str, device: &Rc<DeviceObject>) {
-        self.links.borrow_mut().insert(name.to_owned(), Rc::clone(device));
+        self.links
+            .borrow_mut()
+            .insert(name.to_owned(), Rc::clone(device));
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<Rc<DeviceObject>> {
@@ -138,8 +145,12 @@ impl DeviceTable {
         if let Some(lower) = device.lower.borrow_mut().take() {
             *lower.upper.borrow_mut() = Weak::new();
         }
-        self.links.borrow_mut().retain(|_, linked| !Rc::ptr_eq(linked, device));
-        self.by_address.borrow_mut().remove(&device.address().addr());
+        self.links
+            .borrow_mut()
+            .retain(|_, linked| !Rc::ptr_eq(linked, device));
+        self.by_address
+            .borrow_mut()
+            .remove(&device.address().addr());
     }
 
     /// The top of the stack a device belongs to.

@@ -15,7 +15,6 @@ pub(crate) mod code {
     pub(crate) const OBJECT_ERROR: u64 = 7;
     pub(crate) const QUEUE_FATAL_ERROR: u64 = 0xA;
     pub(crate) const INVALID_LOCK_OPERATION: u64 = 0xB;
-    pub(crate) const IRQL_MISMATCH: u64 = 0xE;
 }
 
 /// Second parameter of a bugcheck with `REQUEST_FATAL_ERROR`.
@@ -30,7 +29,11 @@ impl System {
     /// Ends the run as the framework's `KeBugCheckEx(WDF_VIOLATION, ...)` does.
     #[cold]
     pub(crate) fn bugcheck(&self, p1: u64, p2: u64, p3: u64, explanation: String) -> ! {
-        self.crash(WDF_VIOLATION, [p1, p2, p3, crate::table::globals_address()], explanation)
+        self.crash(
+            WDF_VIOLATION,
+            [p1, p2, p3, crate::table::globals_address()],
+            explanation,
+        )
     }
 
     /// Ends the run as the operating system would.
@@ -41,7 +44,15 @@ impl System {
 
     fn crash(&self, code: u32, [p1, p2, p3, p4]: [u64; 4], explanation: String) -> ! {
         self.trace(|| Event::Bugcheck { code, p1 });
-        self.stop_for_ever(Stop::Bugcheck(Bugcheck { code, p1, p2, p3, p4, ddi: self.ddi(), explanation }))
+        self.stop_for_ever(Stop::Bugcheck(Bugcheck {
+            code,
+            p1,
+            p2,
+            p3,
+            p4,
+            ddi: self.ddi(),
+            explanation,
+        }))
     }
 
     #[cold]
@@ -60,7 +71,10 @@ impl System {
     }
 
     pub(crate) fn stop_reason(&self) -> Stop {
-        self.stop.borrow().clone().expect("the host was stopped for a reason")
+        self.stop
+            .borrow()
+            .clone()
+            .expect("the host was stopped for a reason")
     }
 
     #[cold]
@@ -78,7 +92,12 @@ impl System {
 
     /// Records a finding that does not end the run.
     pub(crate) fn violation(&self, kind: ViolationKind, explanation: String) {
-        self.violations.borrow_mut().push(Violation { kind, time: self.now(), ddi: self.ddi(), explanation });
+        self.violations.borrow_mut().push(Violation {
+            kind,
+            time: self.now(),
+            ddi: self.ddi(),
+            explanation,
+        });
     }
 
     /// The framework's debug break: with the verifier on the debugger stops here; never changes what follows.
@@ -97,7 +116,11 @@ impl System {
         }
         self.violation(
             ViolationKind::Irql,
-            format!("{} was called at IRQL {}; the highest allowed is {max}", self.ddi(), self.irql()),
+            format!(
+                "{} was called at IRQL {}; the highest allowed is {max}",
+                self.ddi(),
+                self.irql()
+            ),
         );
         if !self.verifier() {
             return true;

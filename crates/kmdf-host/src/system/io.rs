@@ -76,9 +76,17 @@ impl Io {
         let information = self.result.get().map_or(0, |result| result.information);
         let count = usize::try_from(information).unwrap_or(usize::MAX);
         let own = parameters.is_ioctl() && Method::of(parameters.code()) != Method::Buffered;
-        let area = if own { self.output.borrow() } else { self.buffer.borrow() };
+        let area = if own {
+            self.output.borrow()
+        } else {
+            self.buffer.borrow()
+        };
         let returns = parameters.is_ioctl() || parameters.major == IRP_MJ_READ;
-        f(if returns { &area[..count.min(area.len())] } else { &[] })
+        f(if returns {
+            &area[..count.min(area.len())]
+        } else {
+            &[]
+        })
     }
 
     pub(crate) fn describe(&self) -> String {
@@ -111,9 +119,15 @@ impl IoTable {
     }
 
     pub(crate) fn open(&self, device: &Rc<DeviceObject>) -> usize {
-        let raw = Box::new(_FILE_OBJECT { DeviceObject: device.address(), ..Default::default() });
+        let raw = Box::new(_FILE_OBJECT {
+            DeviceObject: device.address(),
+            ..Default::default()
+        });
         let mut files = self.files.borrow_mut();
-        files.push(Some(Rc::new(FileObject { raw, device: Rc::clone(device) })));
+        files.push(Some(Rc::new(FileObject {
+            raw,
+            device: Rc::clone(device),
+        })));
         files.len() - 1
     }
 
@@ -146,7 +160,8 @@ impl IoTable {
         io.user_mode.set(user_mode);
         io.result.set(None);
         {
-            let separate = parameters.is_ioctl() && Method::of(parameters.code()) != Method::Buffered;
+            let separate =
+                parameters.is_ioctl() && Method::of(parameters.code()) != Method::Buffered;
             let mut buffer = io.buffer.borrow_mut();
             buffer.clear();
             buffer.extend_from_slice(data);
@@ -168,7 +183,9 @@ impl IoTable {
     }
 
     pub(crate) fn remember(&self, io: &Rc<Io>) {
-        self.submitted.borrow_mut().insert(io.id.get(), Rc::clone(io));
+        self.submitted
+            .borrow_mut()
+            .insert(io.id.get(), Rc::clone(io));
     }
 
     pub(crate) fn submitted(&self, id: u64) -> Option<Rc<Io>> {
@@ -205,7 +222,13 @@ impl System {
         self.call_driver(&irp, &top, &self.actors.app);
     }
 
-    fn describe_buffers(&self, io: &Io, irp: &Irp, device: &DeviceObject, mut parameters: Parameters) {
+    fn describe_buffers(
+        &self,
+        io: &Io,
+        irp: &Irp,
+        device: &DeviceObject,
+        mut parameters: Parameters,
+    ) {
         let mut buffer = io.buffer.borrow_mut();
         let data = address(&mut buffer);
         if parameters.is_transfer() {
@@ -215,7 +238,11 @@ impl System {
                 IoType::Buffered => irp.system_buffer.set(data),
                 IoType::Neither => irp.user_buffer.set(data),
                 IoType::Direct => {
-                    let access = if parameters.major == IRP_MJ_READ { Access::Write } else { Access::Read };
+                    let access = if parameters.major == IRP_MJ_READ {
+                        Access::Write
+                    } else {
+                        Access::Read
+                    };
                     irp.mdl.set(self.app_mdl(io, data, length, access));
                 }
             }
@@ -234,8 +261,13 @@ impl System {
                 Method::InDirect | Method::OutDirect => {
                     irp.system_buffer.set(data);
                     if parameters.output_length() != 0 {
-                        let access = if method == Method::InDirect { Access::Read } else { Access::Write };
-                        irp.mdl.set(self.app_mdl(io, output, parameters.output_length(), access));
+                        let access = if method == Method::InDirect {
+                            Access::Read
+                        } else {
+                            Access::Write
+                        };
+                        irp.mdl
+                            .set(self.app_mdl(io, output, parameters.output_length(), access));
                     }
                 }
             }
@@ -244,7 +276,10 @@ impl System {
     }
 
     fn app_mdl(&self, io: &Io, va: *mut c_void, length: u32, access: Access) -> PMDL {
-        let origin = Origin { ddi: "an application's I/O", time: self.now() };
+        let origin = Origin {
+            ddi: "an application's I/O",
+            time: self.now(),
+        };
         let mdl = self.mdls.allocate(va, length, MdlOwner::IoManager, origin);
         self.mdls.lock(mdl, access);
         io.mdl.set(mdl);
@@ -257,7 +292,10 @@ impl System {
         let Some(io) = io else {
             return;
         };
-        let result = IoResult { status: irp.status.get(), information: irp.information.get() };
+        let result = IoResult {
+            status: irp.status.get(),
+            information: irp.information.get(),
+        };
         self.trace(|| Event::IoCompleted {
             irp: irp.id(),
             status: result.status,

@@ -61,15 +61,31 @@ pub(crate) struct Parameters {
     pub(crate) arguments: [u64; 4],
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the 32-bit fields lie in the low halves of the arguments")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the 32-bit fields lie in the low halves of the arguments"
+)]
 impl Parameters {
     pub(crate) fn transfer(major: u8, length: u32, byte_offset: i64) -> Self {
-        Self { major, arguments: [u64::from(length), 0, byte_offset.cast_unsigned(), 0], ..Self::default() }
+        Self {
+            major,
+            arguments: [u64::from(length), 0, byte_offset.cast_unsigned(), 0],
+            ..Self::default()
+        }
     }
 
     pub(crate) fn ioctl(major: u8, code: u32, input: u32, output: u32, type3: *mut c_void) -> Self {
-        let arguments = [u64::from(output), u64::from(input), u64::from(code), type3.expose_provenance() as u64];
-        Self { major, arguments, ..Self::default() }
+        let arguments = [
+            u64::from(output),
+            u64::from(input),
+            u64::from(code),
+            type3.expose_provenance() as u64,
+        ];
+        Self {
+            major,
+            arguments,
+            ..Self::default()
+        }
     }
 
     /// Length of a read or write.
@@ -103,7 +119,10 @@ impl Parameters {
     }
 
     pub(crate) const fn is_ioctl(&self) -> bool {
-        matches!(self.major, IRP_MJ_DEVICE_CONTROL | IRP_MJ_INTERNAL_DEVICE_CONTROL)
+        matches!(
+            self.major,
+            IRP_MJ_DEVICE_CONTROL | IRP_MJ_INTERNAL_DEVICE_CONTROL
+        )
     }
 
     pub(crate) const fn is_transfer(&self) -> bool {
@@ -214,10 +233,6 @@ impl Irp {
         self.locations.borrow().len()
     }
 
-    pub(crate) fn current_location(&self) -> usize {
-        self.current.get()
-    }
-
     /// Whether the current location is one of the IRP's.
     pub(crate) fn has_current(&self) -> bool {
         (1..=self.stack_count()).contains(&self.current.get())
@@ -236,11 +251,9 @@ impl Irp {
     /// The current location's parameters; zeros when no driver has the IRP.
     pub(crate) fn parameters(&self) -> Parameters {
         let locations = self.locations.borrow();
-        locations.get(self.current.get() - 1).map_or_else(Parameters::default, |location| location.parameters)
-    }
-
-    pub(crate) fn next_parameters(&self) -> Parameters {
-        self.locations.borrow()[self.current.get() - 2].parameters
+        locations
+            .get(self.current.get() - 1)
+            .map_or_else(Parameters::default, |location| location.parameters)
     }
 
     pub(crate) fn set_next(&self, parameters: Parameters) {
@@ -254,7 +267,9 @@ impl Irp {
     /// The device that has the IRP.
     pub(crate) fn device(&self) -> Option<Rc<DeviceObject>> {
         let locations = self.locations.borrow();
-        locations.get(self.current.get() - 1).and_then(|location| location.device.clone())
+        locations
+            .get(self.current.get() - 1)
+            .and_then(|location| location.device.clone())
     }
 
     /// The next driver gets this location instead of one of its own.
@@ -300,9 +315,15 @@ impl IrpTable {
 
     pub(crate) fn allocate(&self, stack_count: usize, allocator: Allocator) -> Rc<Irp> {
         // One that somebody still refers to, as a lower device does to an IRP freed in flight, is not used again.
-        let spare = self.spare.borrow_mut().pop().filter(|irp| Rc::strong_count(irp) == 1);
+        let spare = self
+            .spare
+            .borrow_mut()
+            .pop()
+            .filter(|irp| Rc::strong_count(irp) == 1);
         let irp = spare.unwrap_or_else(|| Rc::new(Irp::empty()));
-        irp.locations.borrow_mut().resize_with(stack_count, Location::default);
+        irp.locations
+            .borrow_mut()
+            .resize_with(stack_count, Location::default);
         irp.reuse(0);
         irp.user_mode.set(false);
         irp.allocator.set(allocator);
@@ -333,7 +354,9 @@ impl IrpTable {
     }
 
     pub(crate) fn is_live(&self, irp: &Rc<Irp>) -> bool {
-        self.live.get(irp.address.get()).is_ok_and(|live| Rc::ptr_eq(&live, irp))
+        self.live
+            .get(irp.address.get())
+            .is_ok_and(|live| Rc::ptr_eq(&live, irp))
     }
 
     /// IRPs that the framework has allocated and not freed.
@@ -361,12 +384,21 @@ impl IrpTable {
 
 impl System {
     /// `IoCallDriver`.
-    pub(crate) fn call_driver(&self, irp: &Rc<Irp>, device: &Rc<DeviceObject>, from: &Actor) -> NTSTATUS {
+    pub(crate) fn call_driver(
+        &self,
+        irp: &Rc<Irp>,
+        device: &Rc<DeviceObject>,
+        from: &Actor,
+    ) -> NTSTATUS {
         if !irp.has_next() {
             self.bugcheck_os(
                 0x35,
                 [irp.address.get() as u64, 0, 0, 0],
-                format!("IRP {} has no stack location left for the device of {}", irp.id().0, device.actor),
+                format!(
+                    "IRP {} has no stack location left for the device of {}",
+                    irp.id().0,
+                    device.actor
+                ),
             );
         }
         irp.current.set(irp.current.get() - 1);
@@ -397,7 +429,13 @@ impl System {
     }
 
     /// Sets the final status and completes; returns the status, as dispatch routines do.
-    pub(crate) fn complete_irp(&self, irp: &Rc<Irp>, status: NTSTATUS, information: u64, from: &Actor) -> NTSTATUS {
+    pub(crate) fn complete_irp(
+        &self,
+        irp: &Rc<Irp>,
+        status: NTSTATUS,
+        information: u64,
+        from: &Actor,
+    ) -> NTSTATUS {
         irp.status.set(status);
         irp.information.set(information);
         self.complete_request(irp, from);
@@ -410,17 +448,28 @@ impl System {
             self.bugcheck_os(
                 0x44,
                 [irp.address.get() as u64, 0, 0, 0],
-                format!("IRP {} was completed twice, the second time by {from}", irp.id().0),
+                format!(
+                    "IRP {} was completed twice, the second time by {from}",
+                    irp.id().0
+                ),
             );
         }
         let (status, information) = (irp.status.get(), irp.information.get());
         if status == STATUS_PENDING {
             self.violation(
                 crate::report::ViolationKind::CompletedPending,
-                format!("{from} completed IRP {} with STATUS_PENDING, which is no final status", irp.id().0),
+                format!(
+                    "{from} completed IRP {} with STATUS_PENDING, which is no final status",
+                    irp.id().0
+                ),
             );
         }
-        self.trace(|| Event::IrpUp { irp: irp.id(), from: from.clone(), status, information });
+        self.trace(|| Event::IrpUp {
+            irp: irp.id(),
+            from: from.clone(),
+            status,
+            information,
+        });
         *irp.holder.borrow_mut() = None;
         loop {
             let at = irp.current.get();
@@ -448,7 +497,10 @@ impl System {
     pub(crate) fn cancel_irp(&self, irp: &Rc<Irp>) -> bool {
         irp.cancel.set(true);
         let routine = irp.cancel_routine.borrow_mut().take();
-        self.trace(|| Event::IrpCancel { irp: irp.id(), routine: routine.is_some() });
+        self.trace(|| Event::IrpCancel {
+            irp: irp.id(),
+            routine: routine.is_some(),
+        });
         let called = routine.is_some();
         match routine {
             Some(CancelRoutine::Lower(lower)) => self.lower_cancel(&lower, irp),

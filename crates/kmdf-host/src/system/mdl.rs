@@ -5,7 +5,9 @@ use core::ffi::c_void;
 use core::ptr;
 use std::collections::BTreeMap;
 
-use kmdf_sys::{_MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_PARTIAL, MDL_SOURCE_IS_NONPAGED_POOL, PMDL};
+use kmdf_sys::{
+    _MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_PARTIAL, MDL_SOURCE_IS_NONPAGED_POOL, PMDL,
+};
 
 use crate::report::Origin;
 
@@ -44,11 +46,20 @@ pub(crate) struct MdlTable {
 
 impl MdlTable {
     pub(crate) const fn new() -> Self {
-        Self { live: RefCell::new(BTreeMap::new()), framework: Cell::new(0) }
+        Self {
+            live: RefCell::new(BTreeMap::new()),
+            framework: Cell::new(0),
+        }
     }
 
     /// `IoAllocateMdl`.
-    pub(crate) fn allocate(&self, va: *mut c_void, length: u32, owner: MdlOwner, origin: Origin) -> PMDL {
+    pub(crate) fn allocate(
+        &self,
+        va: *mut c_void,
+        length: u32,
+        owner: MdlOwner,
+        origin: Origin,
+    ) -> PMDL {
         let address = va.addr();
         let offset = address % PAGE_SIZE;
         let pages = (offset + length as usize).div_ceil(PAGE_SIZE);
@@ -60,7 +71,14 @@ impl MdlTable {
             ..Default::default()
         });
         let mdl = Box::into_raw(mdl);
-        self.live.borrow_mut().insert(mdl.addr(), MdlInfo { owner, locked: None, origin });
+        self.live.borrow_mut().insert(
+            mdl.addr(),
+            MdlInfo {
+                owner,
+                locked: None,
+                origin,
+            },
+        );
         if owner == MdlOwner::Framework {
             self.framework.set(self.framework.get() + 1);
         }
@@ -108,7 +126,9 @@ impl MdlTable {
     pub(crate) fn build_partial(&self, source: PMDL, target: PMDL, va: *mut c_void, length: u32) {
         let from = Mdl::at(source);
         let offset = va.addr().wrapping_sub(from.va().addr());
-        let rest = from.length().saturating_sub(u32::try_from(offset).unwrap_or(u32::MAX));
+        let rest = from
+            .length()
+            .saturating_sub(u32::try_from(offset).unwrap_or(u32::MAX));
         let in_page = va.addr() % PAGE_SIZE;
         let Some(info) = self.info(target) else {
             return;
@@ -139,11 +159,20 @@ impl MdlTable {
     }
 
     pub(crate) fn locked(&self) -> usize {
-        self.live.borrow().values().filter(|info| info.locked.is_some() && info.owner == MdlOwner::Framework).count()
+        self.live
+            .borrow()
+            .values()
+            .filter(|info| info.locked.is_some() && info.owner == MdlOwner::Framework)
+            .count()
     }
 
     pub(crate) fn owned_by(&self, owner: MdlOwner) -> Vec<MdlInfo> {
-        self.live.borrow().values().filter(|info| info.owner == owner).copied().collect()
+        self.live
+            .borrow()
+            .values()
+            .filter(|info| info.owner == owner)
+            .copied()
+            .collect()
     }
 
     pub(crate) fn clear(&self) {
@@ -191,6 +220,10 @@ impl Mdl {
 
     /// `MmGetSystemAddressForMdlSafe`; the address space is one, so it never differs from the address described.
     pub(crate) fn system_address(&self) -> *mut c_void {
-        if self.is_mapped() { self.0.MappedSystemVa } else { self.va() }
+        if self.is_mapped() {
+            self.0.MappedSystemVa
+        } else {
+            self.va()
+        }
     }
 }

@@ -94,7 +94,10 @@ impl System {
             violations: RefCell::new(Vec::new()),
             stop: RefCell::new(None),
             stopped: Cell::new(false),
-            actors: Actors { app: Actor::new("app"), framework: Actor::new("framework") },
+            actors: Actors {
+                app: Actor::new("app"),
+                framework: Actor::new("framework"),
+            },
             config,
         }
     }
@@ -152,7 +155,9 @@ pub(crate) struct Entered {
 
 impl Entered {
     pub(crate) fn new(system: &System) -> Self {
-        Self { previous: CURRENT.replace(ptr::from_ref(system)) }
+        Self {
+            previous: CURRENT.replace(ptr::from_ref(system)),
+        }
     }
 }
 
@@ -182,6 +187,8 @@ pub(crate) fn current<'a>(function: &'static str) -> &'a System {
 
 #[cold]
 fn no_host(function: &'static str) -> ! {
-    eprintln!("{function} was called outside Host::run, Host::spawn or another call on a kmdf-host Host");
+    eprintln!(
+        "{function} was called outside Host::run, Host::spawn or another call on a kmdf-host Host"
+    );
     std::process::abort()
 }

@@ -23,13 +23,17 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) const fn new() -> Self {
-        Self { blocks: RefCell::new(BTreeMap::new()) }
+        Self {
+            blocks: RefCell::new(BTreeMap::new()),
+        }
     }
 
     pub(crate) fn allocate(&self, size: usize, tag: u32, origin: Origin) -> *mut c_void {
         let memory = zeroed(size);
         if !memory.is_null() {
-            self.blocks.borrow_mut().insert(memory.addr(), Block { size, tag, origin });
+            self.blocks
+                .borrow_mut()
+                .insert(memory.addr(), Block { size, tag, origin });
         }
         memory
     }
@@ -104,12 +108,6 @@ impl Zeroed {
 
     pub(crate) const fn size(&self) -> usize {
         self.size
-    }
-
-    /// Clears it.
-    pub(crate) fn zero(&mut self) {
-        // SAFETY: `memory` is an allocation of at least `size` bytes.
-        unsafe { ptr::write_bytes(self.memory.cast::<u8>(), 0, self.size) };
     }
 }
 

@@ -43,14 +43,24 @@ impl fmt::Display for WaitReason {
             Self::Nothing => f.write_str("nothing"),
             Self::Irp(irp) => write!(f, "the lower driver to complete IRP {}", irp.0),
             Self::PendedRequest(request) => {
-                write!(f, "a stopped I/O target to be started (request {request:#x} is held by it)")
+                write!(
+                    f,
+                    "a stopped I/O target to be started (request {request:#x} is held by it)"
+                )
             }
             Self::Sleep => f.write_str("time to pass"),
             Self::Event(event) => write!(f, "the event at {event:#x}"),
             Self::Lock(lock) => write!(f, "the lock of object {lock:#x}"),
-            Self::QueueIdle(queue) => write!(f, "the driver to give back the requests of queue {queue:#x}"),
-            Self::TargetIo(target) => write!(f, "requests sent to I/O target {target:#x} to complete"),
-            Self::Callback(object) => write!(f, "a running callback of object {object:#x} to return"),
+            Self::QueueIdle(queue) => write!(
+                f,
+                "the driver to give back the requests of queue {queue:#x}"
+            ),
+            Self::TargetIo(target) => {
+                write!(f, "requests sent to I/O target {target:#x} to complete")
+            }
+            Self::Callback(object) => {
+                write!(f, "a running callback of object {object:#x} to return")
+            }
             Self::Preempted => f.write_str("its turn"),
         }
     }
@@ -198,12 +208,18 @@ impl Scheduler {
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        self.threads.borrow().iter().map(|thread| thread.name.borrow().clone()).collect()
+        self.threads
+            .borrow()
+            .iter()
+            .map(|thread| thread.name.borrow().clone())
+            .collect()
     }
 
     pub(crate) fn blocked(&self) -> Vec<Blocked> {
         let threads = self.threads.borrow();
-        let blocked = threads.iter().filter(|thread| thread.state.get() == State::Blocked);
+        let blocked = threads
+            .iter()
+            .filter(|thread| thread.state.get() == State::Blocked);
         blocked
             .map(|thread| Blocked {
                 thread: thread.name.borrow().clone(),
@@ -243,7 +259,10 @@ impl System {
         let number = thread.jobs.get() + 1;
         thread.jobs.set(number);
         self.make_ready(&thread);
-        Started { thread, job: number }
+        Started {
+            thread,
+            job: number,
+        }
     }
 
     fn new_thread(&self) -> Rc<Thread> {
@@ -253,7 +272,9 @@ impl System {
         let thread = Rc::new(Thread {
             id,
             name: RefCell::new(String::new()),
-            fiber: RefCell::new(Some(fiber.expect("memory for the stack of a logical thread"))),
+            fiber: RefCell::new(Some(
+                fiber.expect("memory for the stack of a logical thread"),
+            )),
             suspend_point: SuspendPoint::none(),
             state: Cell::new(State::Idle),
             job: RefCell::new(None),
@@ -279,11 +300,18 @@ impl System {
 
     fn make_ready(&self, thread: &Rc<Thread>) {
         thread.state.set(State::Ready);
-        self.scheduler.ready.borrow_mut().push_back(Rc::clone(thread));
+        self.scheduler
+            .ready
+            .borrow_mut()
+            .push_back(Rc::clone(thread));
     }
 
     /// Runs until `done`, or until nothing can run and no event is due up to `limit`.
-    pub(crate) fn run_until(&self, limit: Option<Ticks>, done: &dyn Fn() -> bool) -> Result<Outcome, Stop> {
+    pub(crate) fn run_until(
+        &self,
+        limit: Option<Ticks>,
+        done: &dyn Fn() -> bool,
+    ) -> Result<Outcome, Stop> {
         let _entered = Entered::new(self);
         loop {
             if self.stopped.get() {
@@ -334,7 +362,10 @@ impl System {
         };
         thread.state.set(State::Running);
         self.scheduler.context.swap(&thread.saved);
-        let running = Running { system: self, thread };
+        let running = Running {
+            system: self,
+            thread,
+        };
         *self.scheduler.current.borrow_mut() = Some(Rc::clone(thread));
         self.scheduler.current_id.set(Some(thread.id));
         let alive = fiber.resume();
@@ -358,8 +389,17 @@ impl System {
     }
 
     /// Waits for a lock. A spin lock is spun for, on this processor alone, so its IRQL does not matter.
-    pub(crate) fn wait_for_lock(&self, reason: WaitReason, spins: bool, deadline: Option<Ticks>) -> Wake {
-        if spins { self.block(reason, deadline) } else { self.wait(reason, deadline) }
+    pub(crate) fn wait_for_lock(
+        &self,
+        reason: WaitReason,
+        spins: bool,
+        deadline: Option<Ticks>,
+    ) -> Wake {
+        if spins {
+            self.block(reason, deadline)
+        } else {
+            self.wait(reason, deadline)
+        }
     }
 
     fn block(&self, reason: WaitReason, deadline: Option<Ticks>) -> Wake {
@@ -367,13 +407,19 @@ impl System {
         thread.waits_for.set(reason);
         thread.state.set(State::Blocked);
         if let Some(deadline) = deadline {
-            thread.timer.set(Some(self.clock.arm(deadline, Due::Wake(Rc::clone(&thread)))));
+            thread.timer.set(Some(
+                self.clock.arm(deadline, Due::Wake(Rc::clone(&thread))),
+            ));
         }
-        self.trace(|| Event::Wait { what: reason.to_string() });
+        self.trace(|| Event::Wait {
+            what: reason.to_string(),
+        });
         self.suspend(&thread);
         thread.waits_for.set(WaitReason::Nothing);
         let wake = thread.wake.get();
-        self.trace(|| Event::Resume { timeout: wake == Wake::Timeout });
+        self.trace(|| Event::Resume {
+            timeout: wake == Wake::Timeout,
+        });
         wake
     }
 
@@ -417,7 +463,9 @@ impl System {
     }
 
     pub(crate) fn running_thread(&self) -> Rc<Thread> {
-        self.scheduler.current().expect("driver code runs only in a logical thread")
+        self.scheduler
+            .current()
+            .expect("driver code runs only in a logical thread")
     }
 }
 

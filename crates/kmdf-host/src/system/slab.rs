@@ -36,7 +36,12 @@ pub(crate) struct Slab<T, const TAG: u16> {
 
 impl<T: Clone, const TAG: u16> Slab<T, TAG> {
     pub(crate) const fn new() -> Self {
-        Self { inner: RefCell::new(Slots { slots: Vec::new(), free: Vec::new() }) }
+        Self {
+            inner: RefCell::new(Slots {
+                slots: Vec::new(),
+                free: Vec::new(),
+            }),
+        }
     }
 
     pub(crate) fn insert(&self, value: T) -> usize {
@@ -45,8 +50,15 @@ impl<T: Clone, const TAG: u16> Slab<T, TAG> {
             Some(index) => index,
             None => {
                 let index = u32::try_from(inner.slots.len()).unwrap_or(u32::MAX);
-                assert!(index < 1 << INDEX_BITS, "more than {} objects exist at once", 1u32 << INDEX_BITS);
-                inner.slots.push(Slot { generation: 1, value: None });
+                assert!(
+                    index < 1 << INDEX_BITS,
+                    "more than {} objects exist at once",
+                    1u32 << INDEX_BITS
+                );
+                inner.slots.push(Slot {
+                    generation: 1,
+                    value: None,
+                });
                 index
             }
         };
@@ -80,12 +92,21 @@ impl<T: Clone, const TAG: u16> Slab<T, TAG> {
 
     /// All live values, in order of their slots.
     pub(crate) fn values(&self) -> Vec<T> {
-        self.inner.borrow().slots.iter().filter_map(|slot| slot.value.clone()).collect()
+        self.inner
+            .borrow()
+            .slots
+            .iter()
+            .filter_map(|slot| slot.value.clone())
+            .collect()
     }
 
     pub(crate) fn clear(&self) -> Vec<T> {
         let mut inner = self.inner.borrow_mut();
-        inner.slots.iter_mut().filter_map(|slot| slot.value.take()).collect()
+        inner
+            .slots
+            .iter_mut()
+            .filter_map(|slot| slot.value.take())
+            .collect()
     }
 }
 
@@ -94,6 +115,10 @@ const fn next_generation(generation: u32) -> u32 {
     if next == 0 { 1 } else { next }
 }
 
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the crate needs 64-bit addresses; see lib.rs"
+)]
 const fn encode(tag: u16, generation: u32, index: u32) -> usize {
     let value = ((tag as u64) << TAG_SHIFT)
         | ((generation as u64) << (INDEX_BITS + LOW_BITS))
@@ -101,7 +126,10 @@ const fn encode(tag: u16, generation: u32, index: u32) -> usize {
     value as usize
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "masked to the width of the field")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "masked to the width of the field"
+)]
 fn decode(tag: u16, address: usize) -> Option<(u32, u32)> {
     if !has_tag(tag, address) {
         return None;

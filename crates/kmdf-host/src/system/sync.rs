@@ -19,7 +19,9 @@ pub(crate) struct DispatcherObjects {
 
 impl DispatcherObjects {
     pub(crate) const fn new() -> Self {
-        Self { waiters: RefCell::new(BTreeMap::new()) }
+        Self {
+            waiters: RefCell::new(BTreeMap::new()),
+        }
     }
 
     fn first(&self, event: usize) -> Option<Rc<Thread>> {
@@ -33,7 +35,11 @@ impl DispatcherObjects {
     }
 
     fn add(&self, event: usize, thread: Rc<Thread>) {
-        self.waiters.borrow_mut().entry(event).or_default().push_back(thread);
+        self.waiters
+            .borrow_mut()
+            .entry(event)
+            .or_default()
+            .push_back(thread);
     }
 
     fn remove(&self, event: usize, thread: &Rc<Thread>) {

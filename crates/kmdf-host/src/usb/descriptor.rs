@@ -189,12 +189,12 @@ impl<'a> Configuration<'a> {
                     class: [class, sub_class, protocol],
                     endpoints: Vec::new(),
                 });
-            } else if descriptor.is(ENDPOINT) {
-                if let Some(setting) = settings.last_mut() {
-                    setting
-                        .endpoints
-                        .push(Endpoint::at(self.0, descriptor.offset));
-                }
+            } else if descriptor.is(ENDPOINT)
+                && let Some(setting) = settings.last_mut()
+            {
+                setting
+                    .endpoints
+                    .push(Endpoint::at(self.0, descriptor.offset));
             }
         }
         settings
@@ -280,7 +280,6 @@ mod tests {
             interval: 0,
         };
         assert_eq!(first.endpoints, [endpoint]);
-        assert!(!endpoint.is_in());
         assert_eq!(endpoint.transfer_type(), 2);
         assert_eq!((second.alternate, second.endpoints.len()), (1, 0));
         assert_eq!(first.class, [0xFF, 1, 2]);

@@ -401,9 +401,9 @@ impl System {
 
     /// Whether the port is enabled; a port that cannot be asked is taken to be.
     pub(super) fn usb_is_enabled(&self, usb: &Obj<UsbDevice>) -> bool {
-        self.port_status(usb)
+        !self
+            .port_status(usb)
             .is_ok_and(|status| status & USBD_PORT_ENABLED == 0)
-            == false
     }
 
     fn port_status(&self, usb: &Obj<UsbDevice>) -> Result<ULONG, NTSTATUS> {

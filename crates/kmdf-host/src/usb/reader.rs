@@ -221,10 +221,10 @@ impl System {
 
     fn delete_memory_of(&self, repeater: &Repeater) {
         let memory = repeater.memory.replace(ptr::null_mut());
-        if let Ok(object) = self.framework.objects.get(memory.addr()) {
-            if object.is_live() {
-                self.delete_object(&object);
-            }
+        if let Ok(object) = self.framework.objects.get(memory.addr())
+            && object.is_live()
+        {
+            self.delete_object(&object);
         }
     }
 

@@ -103,13 +103,21 @@ pub(crate) fn fill(config: &mut WDF_IO_QUEUE_CONFIG) {
         config.EvtIoDefault = hooks.default.is_some().then_some(evt_default as _);
         config.EvtIoStop = hooks.stop.is_some().then_some(evt_stop as _);
         config.EvtIoResume = hooks.resume.is_some().then_some(evt_resume as _);
-        config.EvtIoCanceledOnQueue = hooks.canceled_on_queue.is_some().then_some(evt_canceled_on_queue as _);
+        config.EvtIoCanceledOnQueue = hooks
+            .canceled_on_queue
+            .is_some()
+            .then_some(evt_canceled_on_queue as _);
     });
 }
 
 pub(crate) fn create_queue(device: WDFDEVICE, mut config: WDF_IO_QUEUE_CONFIG) -> WDFQUEUE {
     let mut queue = ptr::null_mut();
-    let status = wdf!(WdfIoQueueCreate(device, &raw mut config, ptr::null_mut(), &raw mut queue));
+    let status = wdf!(WdfIoQueueCreate(
+        device,
+        &raw mut config,
+        ptr::null_mut(),
+        &raw mut queue
+    ));
     assert_eq!(status, STATUS_SUCCESS);
     queue
 }
@@ -131,7 +139,13 @@ unsafe extern "C" fn evt_read(queue: WDFQUEUE, request: WDFREQUEST, length: usiz
     hooked!(read(queue, request, length));
 }
 
-unsafe extern "C" fn evt_control(queue: WDFQUEUE, request: WDFREQUEST, output: usize, input: usize, code: ULONG) {
+unsafe extern "C" fn evt_control(
+    queue: WDFQUEUE,
+    request: WDFREQUEST,
+    output: usize,
+    input: usize,
+    code: ULONG,
+) {
     hooked!(control(queue, request, output, input, code));
 }
 
@@ -172,14 +186,23 @@ pub(crate) unsafe extern "C" fn evt_completed(
     hooked!(completed(request, status, params.IoStatus.Information));
 }
 
-pub(crate) unsafe extern "system" fn driver_entry(driver: PDRIVER_OBJECT, path: PCUNICODE_STRING) -> NTSTATUS {
+pub(crate) unsafe extern "system" fn driver_entry(
+    driver: PDRIVER_OBJECT,
+    path: PCUNICODE_STRING,
+) -> NTSTATUS {
     let mut config = WDF_DRIVER_CONFIG {
         Size: size::<WDF_DRIVER_CONFIG>(),
         EvtDriverDeviceAdd: Some(evt_device_add),
         EvtDriverUnload: Some(evt_unload),
         ..Default::default()
     };
-    wdf!(WdfDriverCreate(driver, path, ptr::null_mut(), &raw mut config, ptr::null_mut()))
+    wdf!(WdfDriverCreate(
+        driver,
+        path,
+        ptr::null_mut(),
+        &raw mut config,
+        ptr::null_mut()
+    ))
 }
 
 unsafe extern "C" fn evt_unload(_driver: WDFDRIVER) {
@@ -187,8 +210,14 @@ unsafe extern "C" fn evt_unload(_driver: WDFDRIVER) {
 }
 
 unsafe extern "C" fn evt_device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> NTSTATUS {
-    let (filter, io_type, queue, more) =
-        HOOKS.with_borrow_mut(|hooks| (hooks.filter, hooks.io_type, hooks.queue.take(), hooks.init.take()));
+    let (filter, io_type, queue, more) = HOOKS.with_borrow_mut(|hooks| {
+        (
+            hooks.filter,
+            hooks.io_type,
+            hooks.queue.take(),
+            hooks.init.take(),
+        )
+    });
     if filter {
         wdf!(WdfFdoInitSetFilter(init));
     }
@@ -199,7 +228,11 @@ unsafe extern "C" fn evt_device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INI
         more(init);
     }
     let mut device = ptr::null_mut();
-    let status = wdf!(WdfDeviceCreate(&raw mut init, ptr::null_mut(), &raw mut device));
+    let status = wdf!(WdfDeviceCreate(
+        &raw mut init,
+        ptr::null_mut(),
+        &raw mut device
+    ));
     if status != STATUS_SUCCESS {
         return status;
     }
@@ -208,10 +241,16 @@ unsafe extern "C" fn evt_device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INI
         Some(queue) => queue(device),
         None => {
             let any = HOOKS.with_borrow(|hooks| {
-                hooks.write.is_some() || hooks.read.is_some() || hooks.control.is_some() || hooks.default.is_some()
+                hooks.write.is_some()
+                    || hooks.read.is_some()
+                    || hooks.control.is_some()
+                    || hooks.default.is_some()
             });
             if any {
-                create_queue(device, default_queue(_WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchParallel));
+                create_queue(
+                    device,
+                    default_queue(_WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchParallel),
+                );
             }
         }
     }
@@ -229,7 +268,12 @@ pub(crate) fn bench(config: HostConfig, lower: impl LowerDevice + 'static, hooks
     bench_on(config, lower, LowerConfig::new("disk"), hooks)
 }
 
-pub(crate) fn bench_on(config: HostConfig, lower: impl LowerDevice + 'static, on: LowerConfig, hooks: Hooks) -> Bench {
+pub(crate) fn bench_on(
+    config: HostConfig,
+    lower: impl LowerDevice + 'static,
+    on: LowerConfig,
+    hooks: Hooks,
+) -> Bench {
     HOOKS.set(hooks);
     LOG.set(Vec::new());
     let host = Host::new(config);
@@ -265,7 +309,10 @@ pub(crate) fn buffer_descriptor(buffer: *const u8, length: u32) -> WDF_MEMORY_DE
     descriptor
 }
 
-pub(crate) fn memory_descriptor(memory: WDFMEMORY, offsets: *mut WDFMEMORY_OFFSET) -> WDF_MEMORY_DESCRIPTOR {
+pub(crate) fn memory_descriptor(
+    memory: WDFMEMORY,
+    offsets: *mut WDFMEMORY_OFFSET,
+) -> WDF_MEMORY_DESCRIPTOR {
     let mut descriptor = WDF_MEMORY_DESCRIPTOR {
         Type: _WDF_MEMORY_DESCRIPTOR_TYPE::WdfMemoryDescriptorTypeHandle,
         ..Default::default()
@@ -285,20 +332,30 @@ pub(crate) fn options(flags: i32, timeout: i64) -> WDF_REQUEST_SEND_OPTIONS {
 }
 
 pub(crate) const TIMEOUT: i32 = _WDF_REQUEST_SEND_OPTIONS_FLAGS::WDF_REQUEST_SEND_OPTION_TIMEOUT;
-pub(crate) const SYNCHRONOUS: i32 = _WDF_REQUEST_SEND_OPTIONS_FLAGS::WDF_REQUEST_SEND_OPTION_SYNCHRONOUS;
-pub(crate) const IGNORE_STATE: i32 = _WDF_REQUEST_SEND_OPTIONS_FLAGS::WDF_REQUEST_SEND_OPTION_IGNORE_TARGET_STATE;
-pub(crate) const FORGET: i32 = _WDF_REQUEST_SEND_OPTIONS_FLAGS::WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET;
+pub(crate) const SYNCHRONOUS: i32 =
+    _WDF_REQUEST_SEND_OPTIONS_FLAGS::WDF_REQUEST_SEND_OPTION_SYNCHRONOUS;
+pub(crate) const IGNORE_STATE: i32 =
+    _WDF_REQUEST_SEND_OPTIONS_FLAGS::WDF_REQUEST_SEND_OPTION_IGNORE_TARGET_STATE;
+pub(crate) const FORGET: i32 =
+    _WDF_REQUEST_SEND_OPTIONS_FLAGS::WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET;
 
 pub(crate) fn ms(milliseconds: i64) -> i64 {
     -10_000 * milliseconds
 }
 
 /// A synchronous write of `data` with everything else at its simplest; status and bytes written (`u64::MAX` when untouched).
-pub(crate) fn sync_write(target: WDFIOTARGET, request: WDFREQUEST, data: &[u8], options: Option<WDF_REQUEST_SEND_OPTIONS>) -> (NTSTATUS, u64) {
+pub(crate) fn sync_write(
+    target: WDFIOTARGET,
+    request: WDFREQUEST,
+    data: &[u8],
+    options: Option<WDF_REQUEST_SEND_OPTIONS>,
+) -> (NTSTATUS, u64) {
     let mut descriptor = buffer_descriptor(data.as_ptr(), u32::try_from(data.len()).unwrap());
     let mut written = u64::MAX;
     let mut options = options;
-    let options = options.as_mut().map_or(ptr::null_mut(), |options| &raw mut *options);
+    let options = options
+        .as_mut()
+        .map_or(ptr::null_mut(), |options| &raw mut *options);
     let status = wdf!(WdfIoTargetSendWriteSynchronously(
         target,
         request,
@@ -339,7 +396,12 @@ pub(crate) fn create_memory(bytes: &[u8]) -> WDFMEMORY {
     ));
     assert_eq!(status, STATUS_SUCCESS);
     let mut copy = bytes.to_vec();
-    let status = wdf!(WdfMemoryCopyFromBuffer(memory, 0, copy.as_mut_ptr().cast(), bytes.len()));
+    let status = wdf!(WdfMemoryCopyFromBuffer(
+        memory,
+        0,
+        copy.as_mut_ptr().cast(),
+        bytes.len()
+    ));
     assert_eq!(status, STATUS_SUCCESS);
     memory
 }

@@ -174,10 +174,10 @@ impl System {
     fn dispatch_create(&self, device: &Obj<Device>, irp: &Rc<Irp>) -> NTSTATUS {
         let file = irp.parameters().file;
         let Some(config) = device.file_config else {
-            if device.in_caller_context.is_some() {
-                if let Some(request) = self.receive(device, irp) {
-                    return self.call_in_caller_context(device, &request);
-                }
+            if device.in_caller_context.is_some()
+                && let Some(request) = self.receive(device, irp)
+            {
+                return self.call_in_caller_context(device, &request);
             }
             return self.pass_on_or_fail(device, irp, STATUS_SUCCESS);
         };
@@ -207,18 +207,18 @@ impl System {
 
     fn dispatch_cleanup(&self, device: &Obj<Device>, irp: &Rc<Irp>) -> NTSTATUS {
         let address = irp.parameters().file;
-        if let (Some(config), Some(file)) = (device.file_config, Self::file_of(device, address)) {
-            if let Some(callback) = config.EvtFileCleanup {
-                self.callback(
-                    device.rc().driver.get(),
-                    "EvtFileCleanup",
-                    file.rc().handle.get(),
-                    || {
-                        // SAFETY: the driver registered this function for the device's files; the file exists.
-                        unsafe { callback(file.handle()) }
-                    },
-                );
-            }
+        if let (Some(config), Some(file)) = (device.file_config, Self::file_of(device, address))
+            && let Some(callback) = config.EvtFileCleanup
+        {
+            self.callback(
+                device.rc().driver.get(),
+                "EvtFileCleanup",
+                file.rc().handle.get(),
+                || {
+                    // SAFETY: the driver registered this function for the device's files; the file exists.
+                    unsafe { callback(file.handle()) }
+                },
+            );
         }
         let queues = device.queues.borrow().clone();
         for queue in queues {
@@ -229,18 +229,18 @@ impl System {
 
     fn dispatch_close(&self, device: &Obj<Device>, irp: &Rc<Irp>) -> NTSTATUS {
         let address = irp.parameters().file;
-        if let (Some(config), Some(file)) = (device.file_config, Self::file_of(device, address)) {
-            if let Some(callback) = config.EvtFileClose {
-                self.callback(
-                    device.rc().driver.get(),
-                    "EvtFileClose",
-                    file.rc().handle.get(),
-                    || {
-                        // SAFETY: the driver registered this function for the device's files; the file exists.
-                        unsafe { callback(file.handle()) }
-                    },
-                );
-            }
+        if let (Some(config), Some(file)) = (device.file_config, Self::file_of(device, address))
+            && let Some(callback) = config.EvtFileClose
+        {
+            self.callback(
+                device.rc().driver.get(),
+                "EvtFileClose",
+                file.rc().handle.get(),
+                || {
+                    // SAFETY: the driver registered this function for the device's files; the file exists.
+                    unsafe { callback(file.handle()) }
+                },
+            );
         }
         self.delete_file(device, address);
         self.forward_file_irp(device, irp)

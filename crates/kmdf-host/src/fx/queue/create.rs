@@ -53,10 +53,10 @@ impl System {
         if default && device.pnp_state.get() != PnpState::Added {
             return STATUS_INVALID_DEVICE_STATE;
         }
-        if let Some(parent) = &attributes.parent {
-            if !Object::ancestor::<Device>(parent).is_some_and(|ancestor| ancestor.is(&device)) {
-                return STATUS_INVALID_DEVICE_REQUEST;
-            }
+        if let Some(parent) = &attributes.parent
+            && !Object::ancestor::<Device>(parent).is_some_and(|ancestor| ancestor.is(&device))
+        {
+            return STATUS_INVALID_DEVICE_REQUEST;
         }
         let dispatching = match check_config(&device, &mut config, size, &attributes) {
             Ok(dispatching) => dispatching,

@@ -19,11 +19,11 @@ impl System {
         let target: Obj<Queue> = self.object(queue);
         let request: Obj<Request> = self.object(request);
         let own = request.current_queue();
-        if self.verifier() {
-            if let Err(why) = self.may_forward(&request, own.as_ref(), &target) {
-                self.debug_break(why);
-                return STATUS_INVALID_DEVICE_REQUEST;
-            }
+        if self.verifier()
+            && let Err(why) = self.may_forward(&request, own.as_ref(), &target)
+        {
+            self.debug_break(why);
+            return STATUS_INVALID_DEVICE_REQUEST;
         }
         if !target.accepts.get() {
             return STATUS_WDF_BUSY;

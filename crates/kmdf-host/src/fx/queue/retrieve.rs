@@ -161,10 +161,10 @@ impl System {
         let Some(found) = found else {
             return STATUS_NO_MORE_ENTRIES;
         };
-        if !parameters.is_null() {
-            if let Some(irp) = found.irp() {
-                self.put(parameters, request_parameters(&irp.parameters()));
-            }
+        if !parameters.is_null()
+            && let Some(irp) = found.irp()
+        {
+            self.put(parameters, request_parameters(&irp.parameters()));
         }
         found
             .rc()

@@ -160,10 +160,11 @@ impl System {
         }
         irp.status.set(status);
         let device = request.typed_device();
-        if irp.parameters().major == IRP_MJ_CREATE && !NT_SUCCESS(status) {
-            if let Some(device) = &device {
-                self.delete_file(device, irp.parameters().file);
-            }
+        if irp.parameters().major == IRP_MJ_CREATE
+            && !NT_SUCCESS(status)
+            && let Some(device) = &device
+        {
+            self.delete_file(device, irp.parameters().file);
         }
         let from = self.actor(request.rc().driver.get());
         self.complete_request(&irp, &from);

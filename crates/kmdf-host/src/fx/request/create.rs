@@ -80,11 +80,11 @@ impl System {
             Ok(object) => object,
             Err(status) => return status,
         };
-        if let (Some(target), Some(request)) = (target, Obj::<Request>::new(&object)) {
-            if let Err(status) = self.validate_target(&request, target) {
-                self.discard(&object);
-                return status;
-            }
+        if let (Some(target), Some(request)) = (target, Obj::<Request>::new(&object))
+            && let Err(status) = self.validate_target(&request, target)
+        {
+            self.discard(&object);
+            return status;
         }
         self.put(out, object.handle());
         STATUS_SUCCESS
@@ -160,10 +160,10 @@ impl System {
             if new_irp {
                 let new = (!params.NewIrp.is_null()).then(|| self.irp(params.NewIrp));
                 let old = request.set_irp(new);
-                if let Some(old) = old {
-                    if old.allocator() == Allocator::Framework {
-                        self.irps.free(old);
-                    }
+                if let Some(old) = old
+                    && old.allocator() == Allocator::Framework
+                {
+                    self.irps.free(old);
                 }
             }
             if let Some(irp) = request.irp() {
@@ -195,10 +195,12 @@ impl System {
 
     /// Dispose of a request: a driver's own is unformatted at once.
     pub(crate) fn dispose_request(&self, object: &Rc<Object>) {
-        if let Some(request) = Obj::<Request>::new(object) {
-            if !request.is_received() && request.irp().is_some() && self.client_at_least(11) {
-                self.release_format(&request);
-            }
+        if let Some(request) = Obj::<Request>::new(object)
+            && !request.is_received()
+            && request.irp().is_some()
+            && self.client_at_least(11)
+        {
+            self.release_format(&request);
         }
     }
 

@@ -168,10 +168,11 @@ impl System {
 
     /// The buffer's address; an MDL must be mapped for it.
     fn mapped_address(&self, buffer: &RequestBuffer) -> Result<*mut c_void, NTSTATUS> {
-        if let RequestBuffer::Mdl(mdl, _) = buffer {
-            if !Mdl::at(*mdl).is_mapped() && self.faults.fails(Allocation::Map) {
-                return Err(STATUS_INSUFFICIENT_RESOURCES);
-            }
+        if let RequestBuffer::Mdl(mdl, _) = buffer
+            && !Mdl::at(*mdl).is_mapped()
+            && self.faults.fails(Allocation::Map)
+        {
+            return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
         Ok(buffer.address())
     }
