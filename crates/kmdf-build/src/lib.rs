@@ -7,8 +7,9 @@
 //! }
 //! ```
 //!
-//! One source is built in several worlds, and this tells them apart: with the WDK, where the result is a driver; on a host, where
-//! the driver's tests run; and for Windows on another system, where only `core` is there.
+//! One source is built in several worlds, and this tells them apart: with the WDK, where the result
+//! is a driver; on a host, where the driver's tests run; and for Windows on another system, where
+//! only `core` is there.
 
 mod version;
 mod world;
@@ -50,8 +51,8 @@ pub enum Error {
 
 /// Configures the build of a driver crate, by what Cargo says of it in the environment.
 ///
-/// With the WDK: what wdk-build asks of a driver, and the version resource. Elsewhere: the shared library, which nobody loads
-/// there, may leave open what only the framework or its model supplies.
+/// With the WDK: what wdk-build asks of a driver, and the version resource. Elsewhere: the shared
+/// library, which nobody loads there, may leave open what only the framework or its model supplies.
 ///
 /// # Errors
 ///

@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use winresource::{VersionInfo, WindowsResource};
 
-/// The variable that stampinf writes into `DriverVer`: the file and its INF then have the same version.
+/// The variable that stampinf writes into `DriverVer`: the file and its INF then have the same
+/// version.
 pub(crate) const VARIABLE: &str = "STAMPINF_VERSION";
 
 /// winver.h: a driver, and one of no kind that has a number of its own.

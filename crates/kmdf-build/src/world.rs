@@ -62,7 +62,8 @@ impl Environment {
         }
     }
 
-    /// What lets the linker leave symbols open in a shared library that nobody loads. ELF linkers do by themselves.
+    /// What lets the linker leave symbols open in a shared library that nobody loads. ELF linkers
+    /// do by themselves.
     #[must_use]
     pub fn link_arguments(&self) -> &'static [&'static str] {
         if self.target.contains("-apple-") {

@@ -28,8 +28,9 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     unsafe { kmdf_sys::ntddk::KeBugCheckEx(RUST_PANIC, name, length, line, column) }
 }
 
-/// A driver image is linked with `panic = "abort"` and has no use for this. It lets a driver be checked in Cargo's profile `dev`,
-/// which unwinds. Where `core` is built from source, as it is without a standard library, the compiler has the feature.
+/// A driver image is linked with `panic = "abort"` and has no use for this. It lets a driver be
+/// checked in Cargo's profile `dev`, which unwinds. Where `core` is built from source, as it is
+/// without a standard library, the compiler has the feature.
 #[cfg(panic = "unwind")]
 #[lang = "eh_personality"]
 const extern "C" fn eh_personality() {}

@@ -4,8 +4,8 @@
 //! extern crate kmdf_panic as _;
 //! ```
 //!
-//! Nothing in `kmdf` can panic, and a driver should not either: a panic in the kernel is a bug check. This is what makes one
-//! legible.
+//! Nothing in `kmdf` can panic, and a driver should not either: a panic in the kernel is a bug
+//! check. This is what makes one legible.
 //!
 //! | where | what |
 //! |---|---|
