@@ -70,6 +70,11 @@ impl Device {
         configured.or_else(|| self.default_queue.borrow().clone())
     }
 
+    /// Whether a queue was configured for creates; the default queue does not count.
+    pub(crate) fn has_create_queue(&self) -> bool {
+        self.dispatching.borrow()[usize::from(IRP_MJ_CREATE)].is_some()
+    }
+
     pub(crate) fn is_default_queue(&self, queue: &Obj<Queue>) -> bool {
         self.default_queue
             .borrow()

@@ -484,6 +484,8 @@ impl System {
             };
             irp.current.set(at + 1);
             if let Some(completion) = completion {
+                // The one above takes the IRP back, to complete it again for those above itself.
+                irp.completed.set(false);
                 match completion {
                     Completion::Request(request) => self.sent_request_completed(&request, irp),
                 }

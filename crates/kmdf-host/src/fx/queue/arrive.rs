@@ -174,7 +174,9 @@ impl System {
     fn dispatch_create(&self, device: &Obj<Device>, irp: &Rc<Irp>) -> NTSTATUS {
         let file = irp.parameters().file;
         let Some(config) = device.file_config else {
+            // Without a queue configured for creates the framework answers by itself.
             if device.in_caller_context.is_some()
+                && device.has_create_queue()
                 && let Some(request) = self.receive(device, irp)
             {
                 return self.call_in_caller_context(device, &request);
