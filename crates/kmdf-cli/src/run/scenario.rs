@@ -121,8 +121,8 @@ pub(crate) enum RunError {
 }
 
 /// Most requests to the lower device in a run that is traced, which bounds the memory that the
-/// records take.
-const MOST_TRACED: u64 = 20_000;
+/// records take: about 2 KiB for each.
+const MOST_TRACED: u64 = 50_000;
 /// The drivers' default of `MaximumPiece`.
 const DEFAULT_PIECE: u32 = 64 << 10;
 

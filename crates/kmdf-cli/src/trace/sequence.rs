@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use indicatif::HumanCount;
 use kmdf_host::{Actor, Event, Record, Ticks, Value};
 
 use super::holders::Holders;
@@ -163,7 +162,7 @@ impl Sequence {
                 urb,
             } => {
                 self.holders.down(*irp, from, to);
-                let label = request(*major, *length, *offset, *urb);
+                let label = words::short_request(*major, *length, *offset, *urb);
                 self.arrow(
                     time,
                     &Arrow {
@@ -269,23 +268,6 @@ struct Arrow<'a> {
     label: String,
     /// An answer.
     back: bool,
-}
-
-/// Short enough to stand on an arrow.
-fn request(major: u8, length: u32, offset: u64, urb: Option<(u16, u32)>) -> String {
-    match (urb, major) {
-        (None, 0x03) => format!(
-            "read {} at {}",
-            HumanCount(length.into()),
-            HumanCount(offset)
-        ),
-        (None, 0x04) => format!(
-            "write {} at {}",
-            HumanCount(length.into()),
-            HumanCount(offset)
-        ),
-        _ => words::request(major, length, offset, urb),
-    }
 }
 
 /// `text`, cut where it is longer than `room`.

@@ -7,59 +7,102 @@ use kmdf_host::{Event, IrpId, Value};
 
 use crate::status::Status;
 
-/// The name of a major function code.
-pub(super) fn major(code: u8) -> String {
-    let name = match code {
-        0x00 => "IRP_MJ_CREATE",
-        0x02 => "IRP_MJ_CLOSE",
-        0x03 => "IRP_MJ_READ",
-        0x04 => "IRP_MJ_WRITE",
-        0x0E => "IRP_MJ_DEVICE_CONTROL",
-        0x0F => "IRP_MJ_INTERNAL_DEVICE_CONTROL",
-        0x12 => "IRP_MJ_CLEANUP",
-        0x16 => "IRP_MJ_POWER",
-        0x1B => "IRP_MJ_PNP",
-        _ => return format!("IRP_MJ {code:#04x}"),
+macro_rules! name {
+    ($value:expr; $($name:ident)*) => {
+        match $value {
+            $(kmdf_sys::$name => Some(stringify!($name)),)*
+            _ => None,
+        }
     };
-    name.to_owned()
 }
 
-/// Whether the length and offset of a request with this major function mean anything.
-fn transfers(code: u8) -> bool {
-    matches!(code, 0x03 | 0x04)
+/// The name of a major function code.
+pub(super) fn major(code: u8) -> String {
+    let name = name!(u32::from(code);
+        IRP_MJ_CREATE IRP_MJ_CLOSE IRP_MJ_READ IRP_MJ_WRITE IRP_MJ_FLUSH_BUFFERS IRP_MJ_SHUTDOWN
+        IRP_MJ_DEVICE_CONTROL IRP_MJ_INTERNAL_DEVICE_CONTROL IRP_MJ_CLEANUP IRP_MJ_POWER
+        IRP_MJ_SYSTEM_CONTROL IRP_MJ_PNP
+    );
+    name.map_or_else(|| format!("major function {code:#04x}"), str::to_owned)
 }
 
 /// The name of a URB function.
 fn urb(function: u16) -> String {
-    let name = match function {
-        0x0000 => "URB select configuration",
-        0x0001 => "URB select interface",
-        0x0002 => "URB abort pipe",
-        0x0008 | 0x0032 => "URB control transfer",
-        0x0009 => "URB bulk or interrupt transfer",
-        0x000B => "URB get descriptor",
-        0x001E => "URB sync reset pipe and clear stall",
-        0x0030 => "URB sync reset pipe",
-        0x0031 => "URB sync clear stall",
-        _ => return format!("URB {function:#06x}"),
-    };
-    name.to_owned()
+    let name = name!(u32::from(function);
+        URB_FUNCTION_SELECT_CONFIGURATION URB_FUNCTION_SELECT_INTERFACE URB_FUNCTION_ABORT_PIPE
+        URB_FUNCTION_GET_CURRENT_FRAME_NUMBER URB_FUNCTION_CONTROL_TRANSFER
+        URB_FUNCTION_CONTROL_TRANSFER_EX URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER
+        URB_FUNCTION_ISOCH_TRANSFER URB_FUNCTION_GET_CONFIGURATION URB_FUNCTION_GET_INTERFACE
+        URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE URB_FUNCTION_GET_DESCRIPTOR_FROM_ENDPOINT
+        URB_FUNCTION_GET_DESCRIPTOR_FROM_INTERFACE URB_FUNCTION_GET_STATUS_FROM_DEVICE
+        URB_FUNCTION_GET_STATUS_FROM_ENDPOINT URB_FUNCTION_GET_STATUS_FROM_INTERFACE
+        URB_FUNCTION_SYNC_CLEAR_STALL URB_FUNCTION_SYNC_RESET_PIPE
+        URB_FUNCTION_SYNC_RESET_PIPE_AND_CLEAR_STALL URB_FUNCTION_CLASS_DEVICE
+        URB_FUNCTION_CLASS_ENDPOINT URB_FUNCTION_CLASS_INTERFACE URB_FUNCTION_CLASS_OTHER
+        URB_FUNCTION_VENDOR_DEVICE URB_FUNCTION_VENDOR_ENDPOINT URB_FUNCTION_VENDOR_INTERFACE
+        URB_FUNCTION_VENDOR_OTHER
+    );
+    name.map_or_else(|| format!("URB function {function:#06x}"), str::to_owned)
+}
+
+/// Whether the length and offset of a request with this major function mean anything.
+fn transfers(code: u8) -> bool {
+    matches!(
+        u32::from(code),
+        kmdf_sys::IRP_MJ_READ | kmdf_sys::IRP_MJ_WRITE
+    )
 }
 
 /// What is asked: `IRP_MJ_WRITE, 4,096 bytes at 0`.
 pub(super) fn request(code: u8, length: u32, offset: u64, carried: Option<(u16, u32)>) -> String {
     match carried {
         Some((function, 0)) => urb(function),
-        Some((function, bytes)) => format!("{}, {} bytes", urb(function), HumanCount(bytes.into())),
-        None if transfers(code) => {
+        Some((function, bytes)) => {
+            format!("{}, {} bytes", urb(function), HumanCount(bytes.into()))
+        }
+        None if transfers(code) => format!(
+            "{}, {} bytes at {}",
+            major(code),
+            HumanCount(length.into()),
+            HumanCount(offset)
+        ),
+        None => major(code),
+    }
+}
+
+/// The same where there is little room: `write 4,096 at 0`.
+pub(super) fn short_request(
+    code: u8,
+    length: u32,
+    offset: u64,
+    carried: Option<(u16, u32)>,
+) -> String {
+    match (carried, u32::from(code)) {
+        (Some((function, bytes)), _)
+            if u32::from(function) == kmdf_sys::URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER =>
+        {
+            format!("transfer {}", HumanCount(bytes.into()))
+        }
+        (Some((function, _)), _) => {
+            let name = urb(function);
+            let name = name.strip_prefix("URB_FUNCTION_").unwrap_or(&name);
+            name.to_ascii_lowercase().replace('_', " ")
+        }
+        (None, kmdf_sys::IRP_MJ_READ) => {
             format!(
-                "{}, {} bytes at {}",
-                major(code),
+                "read {} at {}",
                 HumanCount(length.into()),
                 HumanCount(offset)
             )
         }
-        None => major(code),
+        (None, kmdf_sys::IRP_MJ_WRITE) => {
+            format!(
+                "write {} at {}",
+                HumanCount(length.into()),
+                HumanCount(offset)
+            )
+        }
+        (None, _) => major(code),
     }
 }
 
