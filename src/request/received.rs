@@ -132,6 +132,11 @@ impl<'q> Received<'q> {
     /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory for the MDL.
     #[doc(alias = "WdfRequestRetrieveInputWdmMdl")]
     pub fn input_mdl(&self) -> Result<&Mdl> {
+        if self.locked_buffers().and_then(LockedBuffers::input).is_some() {
+            // Neither I/O: the framework has no MDL for it, and under its verifier breaks into the
+            // debugger when asked.
+            return Err(Error::INVALID_DEVICE_REQUEST);
+        }
         let mut mdl = ptr::null_mut();
         // SAFETY: the driver owns the request; the out-parameter lives through the call.
         let status = unsafe { ffi::WdfRequestRetrieveInputWdmMdl(self.handle(), &raw mut mdl) };
