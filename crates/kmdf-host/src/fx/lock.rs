@@ -41,27 +41,32 @@ impl Exclusion {
     /// Takes it, waiting if it must. A spin lock's waiter spins on another processor, so it may wait at any IRQL.
     fn acquire(&self, system: &System, name: usize, spin: bool, deadline: Option<Ticks>) -> Wake {
         let thread = system.running_thread();
-        while self.is_owned() {
-            if deadline.is_some_and(|deadline| deadline <= system.now()) {
-                return Wake::Timeout;
-            }
-            self.waiters.borrow_mut().push_back(Rc::clone(&thread));
-            let wake = system.wait_for_lock(WaitReason::Lock(name), spin, deadline);
-            if wake == Wake::Timeout {
-                self.waiters
-                    .borrow_mut()
-                    .retain(|waiter| !Rc::ptr_eq(waiter, &thread));
-            }
+        if !self.is_owned() {
+            *self.owner.borrow_mut() = Some(thread);
+            return Wake::Signaled;
         }
-        *self.owner.borrow_mut() = Some(thread);
-        Wake::Signaled
+        if deadline.is_some_and(|deadline| deadline <= system.now()) {
+            return Wake::Timeout;
+        }
+        self.waiters.borrow_mut().push_back(Rc::clone(&thread));
+        let wake = system.wait_for_lock(WaitReason::Lock(name), spin, deadline);
+        if wake == Wake::Timeout {
+            self.waiters
+                .borrow_mut()
+                .retain(|waiter| !Rc::ptr_eq(waiter, &thread));
+        }
+        wake
     }
 
+    /// Gives it up: to the thread that has waited longest, as the kernel's events and queued locks do.
     fn release(&self, system: &System) {
-        *self.owner.borrow_mut() = None;
-        let next = self.waiters.borrow_mut().pop_front();
-        if let Some(next) = next {
-            system.wake(&next, Wake::Signaled);
+        loop {
+            let next = self.waiters.borrow_mut().pop_front();
+            *self.owner.borrow_mut() = next.clone();
+            // A waiter whose time-out came first does not want it any more.
+            if next.is_none_or(|next| system.wake(&next, Wake::Signaled)) {
+                return;
+            }
         }
     }
 }

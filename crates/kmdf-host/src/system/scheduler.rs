@@ -441,16 +441,17 @@ impl System {
         unsafe { thread.suspend_point.suspend() }
     }
 
-    /// Ends a wait. Does nothing to a thread that does not wait.
-    pub(crate) fn wake(&self, thread: &Rc<Thread>, why: Wake) {
+    /// Ends a wait; `false` for a thread that does not wait, or whose wait has ended already.
+    pub(crate) fn wake(&self, thread: &Rc<Thread>, why: Wake) -> bool {
         if thread.state.get() != State::Blocked {
-            return;
+            return false;
         }
         if let Some(timer) = thread.timer.take() {
             self.clock.disarm(timer);
         }
         thread.wake.set(why);
         self.make_ready(thread);
+        true
     }
 
     /// Never runs the current thread again.

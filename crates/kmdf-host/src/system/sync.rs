@@ -109,9 +109,12 @@ impl System {
         let before = event.set_state(1);
         if before == 0 {
             if event.is_synchronization() {
-                if let Some(thread) = self.dispatchers.first(event.address()) {
-                    event.set_state(0);
-                    self.wake(&thread, Wake::Signaled);
+                while let Some(thread) = self.dispatchers.first(event.address()) {
+                    // A waiter whose time-out came first leaves the event to the next.
+                    if self.wake(&thread, Wake::Signaled) {
+                        event.set_state(0);
+                        break;
+                    }
                 }
             } else {
                 while let Some(thread) = self.dispatchers.first(event.address()) {

@@ -409,3 +409,52 @@ pub(crate) fn create_memory(bytes: &[u8]) -> WDFMEMORY {
 pub(crate) fn delete<H>(object: *mut H) {
     wdf!(WdfObjectDelete(object.cast()));
 }
+
+/// Runs `f` as driver code and returns the bugcheck it must end in.
+pub(crate) fn bugcheck(bench: &Bench, f: impl FnOnce() + 'static) -> kmdf_host::Bugcheck {
+    bench.host.spawn("test", f);
+    match bench.host.run() {
+        Err(kmdf_host::Stop::Bugcheck(bugcheck)) => bugcheck,
+        other => panic!("expected a bugcheck, got {other:?}"),
+    }
+}
+
+/// A bench without a driver's queue, for tests that call DDIs from a thread.
+pub(crate) fn plain(config: HostConfig, lower: impl LowerDevice + 'static) -> Bench {
+    bench(
+        config,
+        lower,
+        Hooks {
+            filter: true,
+            ..Hooks::default()
+        },
+    )
+}
+
+/// An I/O target of its own on the device's lower device.
+pub(crate) fn remote_target() -> WDFIOTARGET {
+    let mut target = ptr::null_mut();
+    assert_eq!(
+        wdf!(WdfIoTargetCreate(
+            device(),
+            ptr::null_mut(),
+            &raw mut target
+        )),
+        STATUS_SUCCESS
+    );
+    target
+}
+
+pub(crate) fn open_existing(target: WDFIOTARGET) -> NTSTATUS {
+    let mut params = WDF_IO_TARGET_OPEN_PARAMS {
+        Size: size::<WDF_IO_TARGET_OPEN_PARAMS>(),
+        Type: _WDF_IO_TARGET_OPEN_TYPE::WdfIoTargetOpenUseExistingDevice,
+        TargetDeviceObject: wdf!(WdfDeviceWdmGetAttachedDevice(device())),
+        ..Default::default()
+    };
+    wdf!(WdfIoTargetOpen(target, &raw mut params))
+}
+
+pub(crate) fn null<T>() -> *mut T {
+    ptr::null_mut()
+}
