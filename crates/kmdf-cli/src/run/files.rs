@@ -35,15 +35,6 @@ pub(super) struct Files {
     pub(super) output: PathBuf,
 }
 
-/// The output file, compared with what was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Medium {
-    /// The bytes of which the application was told that they were written are there.
-    pub(super) holds_all: bool,
-    /// Length of the file.
-    pub(super) length: u64,
-}
-
 impl Files {
     /// Opens `input` and makes `output` anew, which is `input` with `.img` appended unless given.
     /// Nothing is touched when one of them cannot be used.
@@ -79,13 +70,16 @@ impl Files {
         })
     }
 
-    /// Reads back what was written.
+    /// Reads back what was written: whether the bytes of which the application was told that they
+    /// were written are there, and, if nothing failed, no others.
     pub(super) fn compare(
         &self,
         scenario: &Scenario,
         outcome: &Outcome,
-    ) -> Result<Medium, FileError> {
+    ) -> Result<bool, FileError> {
         let begin = match scenario.driver {
+            // What is not written to does not become longer.
+            Driver::WriteFilter if outcome.arrived == 0 => 0,
             Driver::WriteFilter => scenario.offset,
             // The packets' data from the first on.
             Driver::UsbBulk => 0,
@@ -94,9 +88,10 @@ impl Files {
             let mut file = File::open(&self.output)?;
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(begin))?;
-            let holds_all =
-                checksum(file.take(outcome.arrived))? == (outcome.arrived, outcome.checksum);
-            Ok(Medium { holds_all, length })
+            let there = checksum(file.take(outcome.arrived))?;
+            let may_be_longer = outcome.failed.is_some() || outcome.stop.is_some();
+            Ok(there == (outcome.arrived, outcome.checksum)
+                && (may_be_longer || length == begin + outcome.arrived))
         };
         read().map_err(|error| FileError::Output {
             path: self.output.clone(),

@@ -35,12 +35,12 @@ pub(crate) fn command(args: RunArgs) -> Result<ExitCode, Box<dyn Error>> {
     };
     let outcome = scenario.run(&mut &files.input, &files.output, &mut watcher)?;
     watcher.finish()?;
-    let medium = files.compare(&scenario, &outcome)?;
     let summary = Summary {
         scenario: &scenario,
-        files: &files,
         outcome: &outcome,
-        medium,
+        input: &files.name,
+        output: &files.output,
+        equal: files.compare(&scenario, &outcome)?,
     };
     if form == Some(TraceForm::Json) {
         out.flush()?;

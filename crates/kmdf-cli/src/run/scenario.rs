@@ -296,3 +296,31 @@ impl From<RunError> for Ended {
         Self::Failed(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_as_the_drivers_divide() {
+        let mut scenario = Scenario {
+            driver: Driver::WriteFilter,
+            io: Io::Direct,
+            offset: 0,
+            write_size: NonZeroU32::new(1000).unwrap(),
+            piece: NonZeroU32::new(300),
+            timeout_ms: None,
+            seed: 0,
+            lower_delay: None,
+            lower_fail: None,
+            verifier: true,
+            trace: true,
+        };
+        assert_eq!(
+            [0, 1, 300, 301, 1000, 2001].map(|bytes| scenario.requests(bytes)),
+            [0, 1, 1, 2, 4, 9]
+        );
+        scenario.piece = None;
+        assert_eq!(scenario.requests(2001), 3);
+    }
+}

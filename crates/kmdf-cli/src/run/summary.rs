@@ -1,13 +1,13 @@
 //! What a run says at its end.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use indicatif::HumanCount;
 use kmdf_host::Stop;
 
-use super::files::{Files, Medium};
 use super::scenario::{FailedWrite, Outcome, Scenario};
 use crate::args::{Driver, Io};
 use crate::status::Status;
@@ -15,9 +15,11 @@ use crate::status::Status;
 /// A run and what came of it.
 pub(super) struct Summary<'a> {
     pub(super) scenario: &'a Scenario,
-    pub(super) files: &'a Files,
     pub(super) outcome: &'a Outcome,
-    pub(super) medium: Medium,
+    pub(super) input: &'a Path,
+    pub(super) output: &'a Path,
+    /// The output, read back, holds what was written.
+    pub(super) equal: bool,
 }
 
 impl Summary<'_> {
@@ -48,8 +50,8 @@ impl Summary<'_> {
             Driver::UsbBulk => String::new(),
         };
         let bytes = bytes(self.outcome.arrived);
-        let (input, output) = (self.files.name.display(), self.files.output.display());
-        let check = if self.medium.holds_all {
+        let (input, output) = (self.input.display(), self.output.display());
+        let check = if self.equal {
             "read back and equal"
         } else {
             "read back and NOT equal"
@@ -99,7 +101,9 @@ impl Summary<'_> {
     }
 
     fn left_over(&self) -> String {
-        match self.outcome.report.violations.len() {
+        let report = &self.outcome.report;
+        match report.violations.len() {
+            _ if report.stop.is_some() => "not known, the run stopped".to_owned(),
             0 => {
                 "nothing at unload: every object, reference, request and allocation was given back"
                     .to_owned()
@@ -128,8 +132,8 @@ impl Summary<'_> {
             ));
         }
         complaints.extend(report.violations.iter().map(ToString::to_string));
-        if !self.medium.holds_all {
-            let output = self.files.output.display();
+        if !self.equal {
+            let output = self.output.display();
             complaints.push(format!(
                 "{output} does not hold what the application was told was written"
             ));
@@ -192,4 +196,150 @@ fn bytes(number: u64) -> String {
 fn count(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {what}{plural}", HumanCount(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use kmdf_host::{Bugcheck, Report, Ticks, Totals, Violation, ViolationKind, WDF_VIOLATION};
+
+    use super::*;
+
+    const SCENARIO: Scenario = Scenario {
+        driver: Driver::WriteFilter,
+        io: Io::Buffered,
+        offset: 512,
+        write_size: NonZeroU32::new(4096).unwrap(),
+        piece: None,
+        timeout_ms: None,
+        seed: 0,
+        lower_delay: None,
+        lower_fail: None,
+        verifier: true,
+        trace: false,
+    };
+
+    fn outcome() -> Outcome {
+        let totals = Totals::default();
+        let time = Ticks::ZERO;
+        let report = Report {
+            violations: Vec::new(),
+            stop: None,
+            totals,
+            time,
+        };
+        Outcome {
+            writes: 2,
+            arrived: 8192,
+            checksum: 0,
+            failed: None,
+            stop: None,
+            transfers: None,
+            report,
+        }
+    }
+
+    /// The summary, then the complaint.
+    fn said(outcome: &Outcome, equal: bool) -> (String, Option<String>) {
+        let (input, output) = (Path::new("in"), Path::new("out"));
+        let summary = Summary {
+            scenario: &SCENARIO,
+            outcome,
+            input,
+            output,
+            equal,
+        };
+        let mut text = Vec::new();
+        summary.print(&mut text).unwrap();
+        (String::from_utf8(text).unwrap(), summary.complaint())
+    }
+
+    fn bugcheck() -> Stop {
+        Stop::Bugcheck(Bugcheck {
+            code: WDF_VIOLATION,
+            p1: 5,
+            p2: 0,
+            p3: 0,
+            p4: 0,
+            ddi: "WdfRequestComplete",
+            explanation: "used after delete".to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_clean_run_has_no_complaint() {
+        let (summary, complaint) = said(&outcome(), true);
+        assert_eq!(complaint, None);
+        assert!(
+            summary.contains("8,192 bytes of in in out, at offset 512"),
+            "{summary}"
+        );
+        assert!(summary.contains("left over     nothing"), "{summary}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_there_are_a_failure() {
+        let (summary, complaint) = said(&outcome(), false);
+        assert!(summary.contains("NOT equal"), "{summary}");
+        assert!(complaint.unwrap().contains("out does not hold"));
+    }
+
+    #[test]
+    fn a_short_write_is_a_failure() {
+        let mut outcome = outcome();
+        let status = Status(kmdf_sys::STATUS_SUCCESS);
+        let failed = FailedWrite {
+            number: 2,
+            offset: 4608,
+            length: 4096,
+            status,
+            information: 7,
+        };
+        outcome.failed = Some(failed);
+        let complaint = said(&outcome, true).1.unwrap();
+        assert!(complaint.contains("write 2 of the application, 4,096 bytes at offset 4,608"));
+        assert!(complaint.contains("was short: STATUS_SUCCESS (0x00000000), but 7 bytes"));
+        assert!(complaint.contains("the 1 write before it had written 4,096 bytes"));
+    }
+
+    #[test]
+    fn what_is_left_over_is_a_failure() {
+        let mut outcome = outcome();
+        outcome.report.violations.push(Violation {
+            kind: ViolationKind::ReferenceLeak,
+            time: Ticks::ZERO,
+            ddi: "WdfObjectReferenceActual",
+            explanation: "a reference was not given back".to_owned(),
+        });
+        let (summary, complaint) = said(&outcome, true);
+        assert!(summary.contains("1 finding at unload"), "{summary}");
+        assert!(
+            complaint
+                .unwrap()
+                .contains("a reference was not given back")
+        );
+    }
+
+    #[test]
+    fn a_bugcheck_is_told_once() {
+        let mut outcome = outcome();
+        outcome.stop = Some(bugcheck());
+        outcome.report.stop = Some(bugcheck());
+        let (summary, complaint) = said(&outcome, true);
+        assert!(summary.contains("not known, the run stopped"), "{summary}");
+        assert_eq!(complaint.unwrap().matches("used after delete").count(), 1);
+    }
+
+    #[test]
+    fn a_status_is_named() {
+        let mut outcome = outcome();
+        let status = kmdf_sys::STATUS_INSUFFICIENT_RESOURCES;
+        outcome.stop = Some(Stop::Status {
+            what: "DriverEntry".to_owned(),
+            status,
+        });
+        let complaint = said(&outcome, true).1.unwrap();
+        assert!(complaint.contains("DriverEntry failed with STATUS_INSUFFICIENT_RESOURCES"));
+    }
 }
