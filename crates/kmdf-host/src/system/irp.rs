@@ -411,7 +411,8 @@ impl System {
                 from: from.clone(),
                 to: device.actor.clone(),
                 major: parameters.major,
-                length: parameters.length(),
+                // Addresses, such as that of a URB, differ from run to run.
+                length: u32::try_from(parameters.arguments[0]).unwrap_or(0),
                 offset: parameters.byte_offset().cast_unsigned(),
                 urb: crate::lower::urb::summary(&parameters),
             }
