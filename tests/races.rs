@@ -56,7 +56,9 @@ fn a_second_thread_cancels_a_waiting_write() {
         tell.set(take.borrow().as_ref().map(CancelHandle::cancel));
         received.complete(NtStatus::SUCCESS);
     });
-    let write = world.host.submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
+    let write = world
+        .host
+        .submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
     world.host.run_for(ms(1)).unwrap();
     assert!(world.host.result(write).is_none(), "the write waits");
     world.host.ioctl(world.file, CANCEL, b"", &mut []).unwrap();
@@ -243,8 +245,12 @@ fn two_writes_in_flight() {
             Err(failed) => received.complete(failed.error()),
         }
     });
-    let first = world.host.submit_write(world.file, 0, b"first--", kmdf_host::Mode::User);
-    let second = world.host.submit_write(world.file, 0, b"second-", kmdf_host::Mode::User);
+    let first = world
+        .host
+        .submit_write(world.file, 0, b"first--", kmdf_host::Mode::User);
+    let second = world
+        .host
+        .submit_write(world.file, 0, b"second-", kmdf_host::Mode::User);
     world.host.run_for(ms(15)).unwrap();
     let done = [first, second].map(|io| world.host.result(io).is_some());
     assert_eq!(
@@ -286,7 +292,9 @@ fn a_stopped_target_holds_up_only_its_writer() {
             .unwrap();
         received.complete(NtStatus::SUCCESS);
     });
-    let write = world.host.submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
+    let write = world
+        .host
+        .submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
     world.host.run_for(ms(10)).unwrap();
     assert!(world.host.result(write).is_none());
     world.host.ioctl(world.file, CANCEL, b"", &mut []).unwrap();
@@ -363,7 +371,9 @@ fn scenario(seed: u64) -> String {
         received.complete(sent.map_or_else(|failed| failed.error().status(), |sent| sent.status()));
     });
     for _ in 0..4 {
-        world.host.submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
+        world
+            .host
+            .submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
     }
     world.host.run().unwrap();
     let trace = format!("{:?}", world.host.trace());

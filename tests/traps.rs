@@ -609,9 +609,14 @@ fn t20_sync_time_out_survives_a_restart() {
         received.complete(NtStatus::SUCCESS);
     });
     let before = world.host.now();
-    world.host.submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
+    world
+        .host
+        .submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
     world.host.run_for(ms(40)).unwrap();
-    world.host.ioctl(world.file, 0x0022_2004, b"", &mut []).unwrap();
+    world
+        .host
+        .ioctl(world.file, 0x0022_2004, b"", &mut [])
+        .unwrap();
     world.host.run().unwrap();
     assert_eq!(
         result.take().unwrap().unwrap_err().kind(),
@@ -658,9 +663,14 @@ fn t22_removed_not_sent_reaches_the_application_as_removed() {
             .unwrap();
         received.complete(NtStatus::SUCCESS);
     });
-    let write = world.host.submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
+    let write = world
+        .host
+        .submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
     world.host.run_for(ms(1)).unwrap();
-    world.host.ioctl(world.file, 0x0022_2004, b"", &mut []).unwrap();
+    world
+        .host
+        .ioctl(world.file, 0x0022_2004, b"", &mut [])
+        .unwrap();
     world.host.run().unwrap();
     assert_eq!(
         world.host.result(write).unwrap().status,
@@ -988,7 +998,9 @@ fn t37_requests_are_never_cancelable() {
         assert!(received.is_cancelled());
         received.complete(sent.map_or_else(|failed| failed.error().status(), |sent| sent.status()));
     });
-    let write = world.host.submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
+    let write = world
+        .host
+        .submit_write(world.file, 0, b"?", kmdf_host::Mode::User);
     world.host.run_for(ms(10)).unwrap();
     world.host.cancel(write).unwrap();
     world.host.run().unwrap();

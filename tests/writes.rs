@@ -126,10 +126,8 @@ fn write(
                 .io_target()?
                 .send_write_sync(request, descriptor, Some(0), &options)
         }
-        Target::Remote => {
-            RemoteIoTarget::open_by_name(device, REMOTE_UTF16, Access::Write)?
-                .send_write_sync(request, descriptor, None, &options)
-        }
+        Target::Remote => RemoteIoTarget::open_by_name(device, REMOTE_UTF16, Access::Write)?
+            .send_write_sync(request, descriptor, None, &options),
         Target::Pipe => {
             let usb = device
                 .context()?
