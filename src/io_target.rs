@@ -66,6 +66,24 @@ pub enum SentIo {
 ///
 /// The framework stops or purges none by itself: not when the device powers down, not when it is
 /// removed. A driver that wants it does it in its power callbacks.
+///
+/// ```
+/// # #[allow(dead_code)]
+/// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+/// # use common::{Setup, World};
+/// # let world = World::filter(Setup::default(), kmdf_host::Loopback::new());
+/// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+/// # let _ = (&device, &request);
+/// use kmdf::{IoTargetState, SentIo, TargetState};
+///
+/// let target = device.io_target()?;
+/// target.stop(SentIo::Wait)?;
+/// assert_eq!(target.state(), TargetState::Stopped);
+/// target.start()?;
+/// # Ok(())
+/// # }).unwrap();
+/// # world.finish();
+/// ```
 pub trait IoTargetState: private::Sealed {
     /// The handle.
     #[doc(hidden)]
@@ -171,6 +189,26 @@ impl IoTarget {
     /// C:
     /// [`WdfIoTargetSendWriteSynchronously`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetsendwritesynchronously).
     ///
+    /// ```
+    /// # #[allow(dead_code)]
+    /// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+    /// # use common::{Setup, World};
+    /// # let world = World::filter(Setup::default(), kmdf_host::Loopback::new());
+    /// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+    /// # let _ = (&device, &request);
+    /// use core::time::Duration;
+    /// use kmdf::{MemoryDescriptor, SendOptions, SendRequest};
+    ///
+    /// let target = device.io_target()?;
+    /// let data = MemoryDescriptor::bytes(b"hello")?;
+    /// let options = SendOptions::new().timeout(Duration::from_millis(500));
+    /// let sent = target.send_write_sync(SendRequest::Framework, data, Some(4096), &options)?;
+    /// assert_eq!(sent.bytes(), 5);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// # world.finish();
+    /// ```
+    ///
     /// # IRQL
     ///
     /// `PASSIVE_LEVEL`, checked in every build; queue callbacks run there when the queue asks for
@@ -250,6 +288,31 @@ impl IoTarget {
 ///
 /// That of the piece that failed. Its [`bytes`](TransferError::bytes) are the sum of all that
 /// arrived, where known.
+///
+/// ```
+/// # #[allow(dead_code)]
+/// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+/// # use common::{Setup, World};
+/// # let world = World::filter(Setup::default(), kmdf_host::Loopback::new());
+/// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+/// # let _ = (&device, &request);
+/// use core::num::NonZeroU32;
+/// use kmdf::{Memory, SendOptions, SendRequest, send_in_pieces};
+///
+/// let memory = Memory::create(1000)?;
+/// let target = device.io_target()?;
+/// let maximum = NonZeroU32::new(300).unwrap();
+/// let mut pieces = Vec::new();
+/// let written = send_in_pieces(&memory, maximum, |piece, done| {
+///     pieces.push((done, piece.len()));
+///     target.send_write_sync(SendRequest::Framework, piece, None, &SendOptions::new())
+/// })?;
+/// assert_eq!(written, 1000);
+/// assert_eq!(pieces, [(0, 300), (300, 300), (600, 300), (900, 100)]);
+/// # Ok(())
+/// # }).unwrap();
+/// # world.finish();
+/// ```
 pub fn send_in_pieces(
     memory: &impl WdfMemory,
     maximum: NonZeroU32,
@@ -324,6 +387,22 @@ impl RemoteIoTarget {
     /// * `STATUS_INVALID_PARAMETER`: `name` is empty, or longer than 65,534 bytes.
     /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory for the target.
     /// * any status of opening the device, `STATUS_OBJECT_NAME_NOT_FOUND` among them.
+    ///
+    /// ```
+    /// # #[allow(dead_code)]
+    /// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+    /// # use common::{Setup, World};
+    /// # let world = World::filter(Setup::default(), kmdf_host::Loopback::new());
+    /// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+    /// # let _ = (&device, &request);
+    /// use kmdf::{Access, MemoryDescriptor, RemoteIoTarget, SendOptions, SendRequest, utf16str};
+    ///
+    /// let missing = RemoteIoTarget::open_by_name(device, utf16str!("\\Device\\None"), Access::Write);
+    /// assert_eq!(missing.unwrap_err().kind(), kmdf::ErrorKind::NotFound);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// # world.finish();
+    /// ```
     #[doc(alias = "WDF_IO_TARGET_OPEN_PARAMS_INIT_OPEN_BY_NAME")]
     #[doc(alias = "WdfIoTargetOpen")]
     pub fn open_by_name<D>(device: &Device<D>, name: &Utf16Str, access: Access) -> Result<Self> {

@@ -1,5 +1,6 @@
 //! Cancel, time-out and completion against each other, and more than one write at a time.
 
+#[allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 mod common;
 
 use std::cell::{Cell, RefCell};

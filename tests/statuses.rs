@@ -1,5 +1,6 @@
 //! Every status that Microsoft documents for the two DDIs, provoked on purpose, and seen as its own [`ErrorKind`].
 
+#[allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! The tests of docs/traps.md, by the numbers of its table.
 
+#[allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 mod common;
 
 use std::cell::Cell;

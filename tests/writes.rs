@@ -1,5 +1,6 @@
 //! Every way to write: target x request x buffer x I/O type. Legal ones arrive, the others fail as documented.
 
+#[allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 mod common;
 
 use common::{Probe, REMOTE_UTF16, Setup, World};

@@ -62,6 +62,25 @@ impl fmt::Debug for Mdl {
 
 /// An MDL over a memory object's nonpaged buffer. Freed when dropped.
 ///
+/// ```
+/// # #[allow(dead_code)]
+/// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+/// # use common::{Setup, World};
+/// # let world = World::filter(Setup::default(), kmdf_host::Loopback::new());
+/// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+/// # let _ = (&device, &request);
+/// use kmdf::{Memory, MemoryDescriptor, MemoryMdl};
+///
+/// let memory = Memory::create(4096)?;
+/// let mdl = MemoryMdl::build(&memory)?;
+/// assert_eq!(mdl.byte_count(), 4096);
+/// let descriptor = MemoryDescriptor::mdl_prefix(&mdl, 100)?;
+/// assert_eq!(descriptor.len(), 100);
+/// # Ok(())
+/// # }).unwrap();
+/// # world.finish();
+/// ```
+///
 /// # Invariants
 ///
 /// `mdl` was allocated by IoAllocateMdl and describes the buffer that is borrowed for `'m`.

@@ -59,15 +59,22 @@ pub unsafe trait WdfMemory: private::Sealed {
 
 /// A memory object of the driver's own, in nonpaged pool. Deleted when dropped.
 ///
-/// ```no_run
+/// ```
+/// # #[allow(dead_code)]
+/// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+/// # use common::{Setup, World};
+/// # let world = World::filter(Setup::default(), kmdf_host::Loopback::new());
+/// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+/// # let _ = (&device, &request);
 /// use kmdf::{Memory, MemoryDescriptor, WdfMemory};
 ///
-/// # fn example() -> kmdf::Result {
 /// let mut block = Memory::create(512)?;
 /// block.as_mut_slice()[..4].copy_from_slice(b"KMDF");
 /// let header = MemoryDescriptor::memory_range(&block, 0..16)?;
 /// assert_eq!(header.len(), 16);
-/// # Ok(()) }
+/// # Ok(())
+/// # }).unwrap();
+/// # world.finish();
 /// ```
 ///
 /// # Invariants

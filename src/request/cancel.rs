@@ -70,6 +70,31 @@ pub enum Cancellation {
 ///
 /// It keeps the request's memory alive, not the request.
 ///
+/// ```
+/// # #[allow(dead_code)]
+/// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+/// # use common::{Setup, World};
+/// # let world = World::filter(Setup::default(), kmdf_host::Loopback::new());
+/// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+/// # let _ = (&device, &request);
+/// use kmdf::{Cancellation, ErrorKind, MemoryDescriptor, Request, SendOptions};
+///
+/// let target = device.io_target()?;
+/// let mut request = Request::create(target)?;
+/// let handle = request.cancel_handle().unwrap(); // for another thread
+/// assert_eq!(handle.cancel(), Cancellation::Noted);
+///
+/// let send = |request: &mut Request| {
+///     target.send_write_sync(request, MemoryDescriptor::NONE, None, &SendOptions::new())
+/// };
+/// assert_eq!(send(&mut request).unwrap_err().kind(), ErrorKind::Cancelled);
+/// assert_eq!(handle.cancel(), Cancellation::TooLate);
+/// assert!(send(&mut request).is_ok()); // the next send is not touched
+/// # Ok(())
+/// # }).unwrap();
+/// # world.finish();
+/// ```
+///
 /// # Invariants
 ///
 /// One reference is held on `request`, whose context is a [`CancelState`]. `submission` is even.

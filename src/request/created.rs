@@ -19,6 +19,26 @@ use crate::status::{Error, NtStatus, Result};
 /// C:
 /// [`WdfRequestCreate`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcreate).
 ///
+/// ```
+/// # #[allow(dead_code)]
+/// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+/// # use common::{Setup, World};
+/// # let world = World::filter(Setup::default(), kmdf_host::Loopback::new());
+/// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+/// # let _ = (&device, &request);
+/// use kmdf::{MemoryDescriptor, Request, SendOptions};
+///
+/// let target = device.io_target()?;
+/// let mut request = Request::create(target)?;
+/// for block in [b"one", b"two"] {
+///     let data = MemoryDescriptor::bytes(block)?;
+///     target.send_write_sync(&mut request, data, None, &SendOptions::new())?;
+/// }
+/// # Ok(())
+/// # }).unwrap();
+/// # world.finish();
+/// ```
+///
 /// # Invariants
 ///
 /// The request is not in flight, it was reused since its last send, and it has a [`CancelState`] as

@@ -99,6 +99,23 @@ impl<'q> Received<'q> {
     ///   buffer).
     /// * `STATUS_BUFFER_TOO_SMALL`: the input has length 0.
     /// * `STATUS_INSUFFICIENT_RESOURCES`: the data could not be mapped.
+    ///
+    /// ```
+    /// # #[allow(dead_code)]
+    /// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+    /// # use common::{Setup, World};
+    /// # let world = World::filter(Setup::default(), kmdf_host::Loopback::new());
+    /// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+    /// # let _ = (&device, &request);
+    /// use kmdf::WdfMemory;
+    ///
+    /// let data = request.input_memory()?;
+    /// let mut first = [0; 1];
+    /// data.copy_to(0, &mut first)?;
+    /// # Ok(())
+    /// # }).unwrap();
+    /// # world.finish();
+    /// ```
     #[doc(alias = "WdfRequestRetrieveInputMemory")]
     #[doc(alias = "WdfRequestRetrieveInputBuffer")]
     pub fn input_memory(&self) -> Result<RequestMemory<'_>> {
@@ -132,7 +149,11 @@ impl<'q> Received<'q> {
     /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory for the MDL.
     #[doc(alias = "WdfRequestRetrieveInputWdmMdl")]
     pub fn input_mdl(&self) -> Result<&Mdl> {
-        if self.locked_buffers().and_then(LockedBuffers::input).is_some() {
+        if self
+            .locked_buffers()
+            .and_then(LockedBuffers::input)
+            .is_some()
+        {
             // Neither I/O: the framework has no MDL for it, and under its verifier breaks into the
             // debugger when asked.
             return Err(Error::INVALID_DEVICE_REQUEST);

@@ -272,6 +272,28 @@ impl UsbPipe<'_, Out> {
     /// C:
     /// [`WdfUsbTargetPipeWriteSynchronously`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetpipewritesynchronously).
     ///
+    /// ```
+    /// # #[allow(dead_code)]
+    /// # mod common { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/mod.rs")); }
+    /// # use common::{Setup, World};
+    /// # use kmdf_host::{UsbDescriptors, UsbInterface};
+    /// # let descriptors = UsbDescriptors::new(0x1209, 1).interface(UsbInterface::new(0).bulk(0x01, 512));
+    /// # let world = World::usb(Setup::default(), kmdf_host::UsbDevice::new(descriptors));
+    /// # world.in_driver(|device, request| -> kmdf::Result<(), kmdf::TransferError> {
+    /// # let _ = (&device, &request);
+    /// use kmdf::{MemoryDescriptor, SendOptions, SendRequest};
+    ///
+    /// // The device's context, where PrepareHardware put the configuration and the key of the pipe.
+    /// let usb = device.context()?.usb.acquire().ok_or(kmdf::Error::DEVICE_NOT_CONNECTED)?;
+    /// let pipe = usb.configuration.pipe(&usb.out)?;
+    /// let data = MemoryDescriptor::bytes(b"hello")?;
+    /// let sent = pipe.pipe_write_sync(SendRequest::Framework, data, &SendOptions::new())?;
+    /// assert_eq!(sent.bytes(), 5);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// # world.finish();
+    /// ```
+    ///
     /// # IRQL
     ///
     /// `PASSIVE_LEVEL`, checked in every build.

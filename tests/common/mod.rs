@@ -1,6 +1,5 @@
-//! A driver whose write callback does what a test says, in the model, over a device that the test chooses.
-
-#![allow(dead_code, reason = "each test program uses its part")]
+// A driver whose write callback does what a test says, in the model, over a device that the test
+// chooses. Included by the examples of the documentation too, therefore no inner attributes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
