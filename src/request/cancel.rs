@@ -97,7 +97,7 @@ pub enum Cancellation {
 ///
 /// # Invariants
 ///
-/// One reference is held on `request`, whose context is a [`CancelState`]. `submission` is even.
+/// One reference is held on `request`, whose context is a `CancelState`. `submission` is even.
 pub struct CancelHandle {
     request: NonNull<ffi::WDFREQUEST__>,
     submission: u64,

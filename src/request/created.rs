@@ -41,7 +41,7 @@ use crate::status::{Error, NtStatus, Result};
 ///
 /// # Invariants
 ///
-/// The request is not in flight, it was reused since its last send, and it has a [`CancelState`] as
+/// The request is not in flight, it was reused since its last send, and it has a `CancelState` as
 /// context.
 #[doc(alias = "WDFREQUEST")]
 pub struct Request {
