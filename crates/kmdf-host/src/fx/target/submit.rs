@@ -12,6 +12,7 @@ use kmdf_sys::{
 use super::{IoTarget, TargetState};
 use crate::fx::class::Obj;
 use crate::fx::object::Object;
+use crate::fx::request::format::empty_params;
 use crate::fx::request::{Request, Routine};
 use crate::system::System;
 use crate::system::clock::Due;
@@ -342,7 +343,11 @@ impl System {
         };
         let mut format = request.format.borrow_mut();
         if !format.exists {
-            return;
+            // Formatted by its own stack location: nothing but the status is known.
+            format.params = empty_params();
+        }
+        if self.verifier() {
+            request.formatted.set(false);
         }
         let mut extra = format.extra.take();
         let params = &mut format.params;
