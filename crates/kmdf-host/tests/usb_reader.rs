@@ -20,7 +20,7 @@ unsafe extern "C" fn read_complete(
     let mut size = 0;
     let bytes = wdf!(WdfMemoryGetBuffer(buffer, &raw mut size)).cast::<u8>();
     // SAFETY: the buffer has a header of two bytes, and the transfer after it.
-    let first = unsafe { bytes.add(2).read() };
+    let first = unsafe { bytes.wrapping_add(2).read() };
     log(format!(
         "{length} of {size}, {first}, context {}",
         context.addr()

@@ -1,15 +1,23 @@
 //! USB descriptors as bytes: what the framework and the modelled device both read.
 
-use kmdf_sys::{USB_ENDPOINT_DESCRIPTOR_TYPE, USB_INTERFACE_DESCRIPTOR_TYPE};
+/// `bDescriptorType` of the descriptors of the USB specification's chapter 9.
+pub(crate) mod types {
+    pub(crate) const DEVICE: u8 = byte(kmdf_sys::USB_DEVICE_DESCRIPTOR_TYPE);
+    pub(crate) const CONFIGURATION: u8 = byte(kmdf_sys::USB_CONFIGURATION_DESCRIPTOR_TYPE);
+    pub(crate) const STRING: u8 = byte(kmdf_sys::USB_STRING_DESCRIPTOR_TYPE);
+    pub(crate) const INTERFACE: u8 = byte(kmdf_sys::USB_INTERFACE_DESCRIPTOR_TYPE);
+    pub(crate) const ENDPOINT: u8 = byte(kmdf_sys::USB_ENDPOINT_DESCRIPTOR_TYPE);
+
+    const fn byte(constant: u32) -> u8 {
+        constant.to_le_bytes()[0]
+    }
+}
 
 /// Length of a configuration descriptor without what follows it.
 pub(crate) const CONFIGURATION_LENGTH: usize = 9;
 const INTERFACE_LENGTH: usize = 9;
 /// `bLength` and `bDescriptorType`.
 const HEADER_LENGTH: usize = 2;
-
-const INTERFACE: u8 = USB_INTERFACE_DESCRIPTOR_TYPE as u8;
-const ENDPOINT: u8 = USB_ENDPOINT_DESCRIPTOR_TYPE as u8;
 
 /// A descriptor inside a configuration.
 #[derive(Clone, Copy)]
@@ -166,7 +174,7 @@ impl<'a> Configuration<'a> {
     pub(crate) fn settings(&self) -> Vec<Setting> {
         let mut settings: Vec<Setting> = Vec::new();
         for descriptor in self.descriptors() {
-            if descriptor.is(INTERFACE) {
+            if descriptor.is(types::INTERFACE) {
                 let &[
                     _,
                     _,
@@ -189,7 +197,7 @@ impl<'a> Configuration<'a> {
                     class: [class, sub_class, protocol],
                     endpoints: Vec::new(),
                 });
-            } else if descriptor.is(ENDPOINT)
+            } else if descriptor.is(types::ENDPOINT)
                 && let Some(setting) = settings.last_mut()
             {
                 setting
@@ -228,7 +236,7 @@ impl<'a> Configuration<'a> {
         self.declared_interfaces() == 0
             && self
                 .descriptors()
-                .any(|descriptor| descriptor.is(INTERFACE))
+                .any(|descriptor| descriptor.is(types::INTERFACE))
     }
 
     /// Every descriptor lies inside, and every interface descriptor is long enough. Endpoint descriptors are not looked
@@ -236,7 +244,7 @@ impl<'a> Configuration<'a> {
     fn check_lengths(&self) -> Result<(), Malformed> {
         let mut end = 0;
         for descriptor in self.descriptors() {
-            if descriptor.is(INTERFACE) && descriptor.bytes.len() < INTERFACE_LENGTH {
+            if descriptor.is(types::INTERFACE) && descriptor.bytes.len() < INTERFACE_LENGTH {
                 return Err(Malformed::Length);
             }
             end = descriptor.offset + descriptor.bytes.len();

@@ -179,6 +179,11 @@ pub(crate) fn machine(config: HostConfig, device: UsbDevice) -> Bench {
     bench_on(config, device, LowerConfig::new("usb"), Hooks::default())
 }
 
+/// A started stack on a device with these descriptors.
+pub(crate) fn usb_with(descriptors: UsbDescriptors) -> Bench {
+    machine(HostConfig::new(), UsbDevice::new(descriptors))
+}
+
 /// What arrived at the [`Recorder`].
 pub(crate) fn seen(bench: &Bench) -> Vec<SeenUrb> {
     bench

@@ -23,7 +23,7 @@ use kmdf_sys::{
 
 use super::UsbDevice;
 use super::endpoint::{Data, End, UsbFault};
-use crate::usb::descriptor::Endpoint;
+use crate::usb::descriptor::{Endpoint, types};
 use crate::usb::urb::Urb;
 
 /// The control endpoint, which no configuration describes.
@@ -267,7 +267,7 @@ impl UsbDevice {
                 let answer = self
                     .descriptors
                     .answer(high, low, self.configuration_requests);
-                if u32::from(high) == kmdf_sys::USB_CONFIGURATION_DESCRIPTOR_TYPE {
+                if high == types::CONFIGURATION {
                     self.configuration_requests += 1;
                 }
                 answer.map_or(ControlAnswer::Stall, ControlAnswer::Data)

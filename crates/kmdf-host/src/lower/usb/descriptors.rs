@@ -2,12 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kmdf_sys::{
-    USB_CONFIGURATION_DESCRIPTOR_TYPE, USB_DEVICE_DESCRIPTOR_TYPE, USB_ENDPOINT_DESCRIPTOR_TYPE,
-    USB_INTERFACE_DESCRIPTOR_TYPE, USB_STRING_DESCRIPTOR_TYPE,
-};
-
-use crate::usb::descriptor::{CONFIGURATION_LENGTH, Configuration};
+use crate::usb::descriptor::{CONFIGURATION_LENGTH, Configuration, types};
 
 const SELF_POWERED: u8 = 0x40;
 const REMOTE_WAKE_UP: u8 = 0x20;
@@ -65,9 +60,8 @@ impl UsbInterface {
     #[must_use]
     pub fn endpoint(mut self, address: u8, attributes: u8, max_packet: u16, interval: u8) -> Self {
         let [low, high] = max_packet.to_le_bytes();
-        let kind = USB_ENDPOINT_DESCRIPTOR_TYPE as u8;
         if let Some(setting) = self.settings.last_mut() {
-            setting.push([7, kind, address, attributes, low, high, interval]);
+            setting.push([7, types::ENDPOINT, address, attributes, low, high, interval]);
         }
         self
     }
@@ -76,10 +70,9 @@ impl UsbInterface {
         let [class, sub_class, protocol] = self.class;
         for (alternate, endpoints) in (0_u8..).zip(&self.settings) {
             let count = u8::try_from(endpoints.len()).unwrap_or(u8::MAX);
-            let kind = USB_INTERFACE_DESCRIPTOR_TYPE as u8;
             configuration.extend([
                 9,
-                kind,
+                types::INTERFACE,
                 self.number,
                 alternate,
                 count,
@@ -115,40 +108,11 @@ impl UsbDescriptors {
     /// A bus-powered USB 2.0 device with one configuration and no interface yet.
     #[must_use]
     pub fn new(vendor: u16, product: u16) -> Self {
-        let [vendor_low, vendor_high] = vendor.to_le_bytes();
-        let [product_low, product_high] = product.to_le_bytes();
-        let kind = USB_DEVICE_DESCRIPTOR_TYPE as u8;
-        let device = vec![
-            18,
-            kind,
-            0x00,
-            0x02,
-            0,
-            0,
-            0,
-            64,
-            vendor_low,
-            vendor_high,
-            product_low,
-            product_high,
-            0x00,
-            0x01,
-            0,
-            0,
-            0,
-            1,
-        ];
-        let configuration = vec![
-            9,
-            USB_CONFIGURATION_DESCRIPTOR_TYPE as u8,
-            9,
-            0,
-            0,
-            1,
-            0,
-            0x80,
-            50,
-        ];
+        let mut device = vec![18, types::DEVICE, 0x00, 0x02, 0, 0, 0, 64];
+        device.extend(vendor.to_le_bytes());
+        device.extend(product.to_le_bytes());
+        device.extend([0x00, 0x01, 0, 0, 0, 1]);
+        let configuration = vec![9, types::CONFIGURATION, 9, 0, 0, 1, 0, 0x80, 50];
         Self {
             device,
             configurations: vec![configuration],
@@ -242,25 +206,23 @@ impl UsbDescriptors {
     /// What the device sends for descriptor `index` of type `kind`; `None` when it has none. `request` counts the requests
     /// for the configuration.
     pub(super) fn answer(&self, kind: u8, index: u8, request: usize) -> Option<Vec<u8>> {
-        match u32::from(kind) {
-            USB_DEVICE_DESCRIPTOR_TYPE => Some(self.device.clone()),
-            USB_CONFIGURATION_DESCRIPTOR_TYPE => self
+        match kind {
+            types::DEVICE => Some(self.device.clone()),
+            types::CONFIGURATION => self
                 .configurations
                 .get(request)
                 .or(self.configurations.last())
                 .filter(|_| index == 0)
                 .cloned(),
-            USB_STRING_DESCRIPTOR_TYPE if index == 0 => Some(string_descriptor([LANGUAGE])),
-            USB_STRING_DESCRIPTOR_TYPE => {
-                Some(string_descriptor(self.strings.get(&index)?.encode_utf16()))
-            }
+            types::STRING if index == 0 => Some(string_descriptor([LANGUAGE])),
+            types::STRING => Some(string_descriptor(self.strings.get(&index)?.encode_utf16())),
             _ => None,
         }
     }
 }
 
 fn string_descriptor(units: impl IntoIterator<Item = u16>) -> Vec<u8> {
-    let mut bytes = vec![0, USB_STRING_DESCRIPTOR_TYPE as u8];
+    let mut bytes = vec![0, types::STRING];
     // A descriptor's length is a byte, so there is room for 126 units.
     bytes.extend(units.into_iter().take(126).flat_map(u16::to_le_bytes));
     bytes[0] = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
