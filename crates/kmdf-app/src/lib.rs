@@ -2,7 +2,7 @@
 //! the device says it took.
 //!
 //! [`Device`] is what such a program needs of a system. On Windows that is `WriteFile`
-//! ([`windows`]); in the tests of this crate it is the model of the framework, with the real
+//! (module `windows`); in the tests of this crate it is the model of the framework, with the real
 //! drivers in it.
 
 mod device;
