@@ -33,7 +33,10 @@ mod usb;
 pub use config::{ClientVersion, HostConfig, Policy};
 pub use faults::Allocation;
 pub use fx::driver::DriverEntry;
-pub use host::{DriverId, FileId, Host, IoId, Mode, ObjectState, RequestPlace, StackId};
+pub use host::{
+    BoundTable, DriverId, FileId, Host, IoId, IrpSpec, MdlState, Mode, ObjectState, RequestPlace,
+    StackId,
+};
 pub use lower::{
     CancelDisposition, ControlAnswer, Delayed, Disk, Disposition, FailNth, Loopback, LowerConfig,
     LowerDevice, LowerId, LowerIrp, OnCancel, Outcome, Reply, Scripted, Seen, Setup, UsbCounters,

@@ -4,6 +4,7 @@ mod account;
 mod io;
 mod observe;
 mod pnp;
+mod within;
 
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -25,6 +26,7 @@ use crate::trace::{ThreadId, Trace};
 pub use io::{FileId, IoId, Mode};
 pub use observe::{ObjectState, RequestPlace};
 pub use pnp::StackId;
+pub use within::{BoundTable, IrpSpec, MdlState};
 
 /// Names a loaded driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

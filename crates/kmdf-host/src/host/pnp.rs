@@ -227,7 +227,7 @@ impl Host {
 
 impl System {
     /// The framework's `AddDevice` for one driver above `below`.
-    fn add_device(
+    pub(super) fn add_device(
         &self,
         number: DriverNumber,
         below: &Rc<DeviceObject>,

@@ -49,6 +49,8 @@ pub(crate) struct Io {
     mdl: Cell<PMDL>,
     pub(crate) irp: RefCell<Option<Rc<Irp>>>,
     pub(crate) result: Cell<Option<IoResult>>,
+    /// Called once it has completed.
+    pub(crate) on_completion: RefCell<Option<Box<dyn FnOnce()>>>,
 }
 
 impl Io {
@@ -63,7 +65,30 @@ impl Io {
             mdl: Cell::new(ptr::null_mut()),
             irp: RefCell::new(None),
             result: Cell::new(None),
+            on_completion: RefCell::new(None),
         }
+    }
+
+    /// The data area (the input of a control code), or the area of a control code's output.
+    pub(crate) fn area(&self, output: bool) -> (*mut c_void, usize) {
+        let parameters = self.parameters.get();
+        let ioctl = parameters.is_ioctl();
+        let own = output && ioctl && Method::of(parameters.code()) != Method::Buffered;
+        let mut buffer = if own {
+            self.output.borrow_mut()
+        } else {
+            self.buffer.borrow_mut()
+        };
+        let length = match (ioctl, output) {
+            (true, true) => parameters.output_length() as usize,
+            (true, false) => parameters.input_length() as usize,
+            (false, _) => buffer.len(),
+        };
+        (address(&mut buffer), length)
+    }
+
+    pub(crate) fn mdl(&self) -> PMDL {
+        self.mdl.get()
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -159,6 +184,7 @@ impl IoTable {
         io.parameters.set(parameters);
         io.user_mode.set(user_mode);
         io.result.set(None);
+        *io.on_completion.borrow_mut() = None;
         {
             let separate =
                 parameters.is_ioctl() && Method::of(parameters.code()) != Method::Buffered;
@@ -207,19 +233,40 @@ impl System {
         };
         self.scheduler.context.ddi.set("an application's I/O");
         let top = DeviceTable::top(&device);
-        let parameters = io.parameters.get();
-        let irp = self.irps.allocate(top.stack_size, Allocator::IoManager);
+        let irp = self.make_irp(io, &top, top.stack_size);
+        self.send_made_irp(io, &irp, &top);
+    }
+
+    /// The IRP of an I/O to `device`, with so many stack locations.
+    pub(crate) fn make_irp(
+        &self,
+        io: &Rc<Io>,
+        device: &DeviceObject,
+        stack_count: usize,
+    ) -> Rc<Irp> {
+        let irp = self.irps.allocate(stack_count, Allocator::IoManager);
         irp.user_mode.set(io.user_mode.get());
-        self.describe_buffers(io, &irp, &top, parameters);
+        self.describe_buffers(io, &irp, device, io.parameters.get());
         *irp.io.borrow_mut() = Some(Rc::clone(io));
         *io.irp.borrow_mut() = Some(Rc::clone(&irp));
+        irp
+    }
+
+    /// Sends what [`System::make_irp`] made; gives what the dispatch routine returns.
+    pub(crate) fn send_made_irp(
+        &self,
+        io: &Io,
+        irp: &Rc<Irp>,
+        device: &Rc<DeviceObject>,
+    ) -> NTSTATUS {
+        let parameters = io.parameters.get();
         self.trace(|| Event::IoSubmitted {
             irp: irp.id(),
             major: parameters.major,
             length: parameters.length(),
             offset: parameters.byte_offset().cast_unsigned(),
         });
-        self.call_driver(&irp, &top, &self.actors.app);
+        self.call_driver(irp, device, &self.actors.app)
     }
 
     fn describe_buffers(
@@ -308,6 +355,10 @@ impl System {
         *io.irp.borrow_mut() = None;
         io.result.set(Some(result));
         self.irps.free(Rc::clone(irp));
+        let on_completion = io.on_completion.borrow_mut().take();
+        if let Some(on_completion) = on_completion {
+            on_completion();
+        }
     }
 }
 

@@ -196,6 +196,11 @@ impl Scheduler {
         self.current.borrow().clone()
     }
 
+    /// Whether a thread could run now.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.borrow().is_empty()
+    }
+
     /// One of `count` continuations. Every choice of a run is made here.
     pub(crate) fn choose(&self, count: usize) -> usize {
         if count <= 1 {

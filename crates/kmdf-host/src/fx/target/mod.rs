@@ -45,7 +45,7 @@ pub(crate) enum TargetState {
 }
 
 impl TargetState {
-    const fn value(self) -> WDF_IO_TARGET_STATE {
+    pub(crate) const fn value(self) -> WDF_IO_TARGET_STATE {
         match self {
             Self::Started => states::WdfIoTargetStarted,
             Self::Stopped => states::WdfIoTargetStopped,
