@@ -127,7 +127,7 @@ mod write_filter_driver {
                         .chunks(piece as usize)
                         .scan(1_i64 << 40, |offset, chunk| {
                             let here = *offset;
-                            *offset += chunk.len() as i64;
+                            *offset += i64::try_from(chunk.len()).unwrap();
                             Some((here, u32::try_from(chunk.len()).unwrap()))
                         })
                         .collect();

@@ -933,7 +933,7 @@ mod counted {
         }
     }
 
-    pub(super) struct CountedDriver(#[expect(dead_code, reason = "counts by being there")] Counted);
+    pub(super) struct CountedDriver(#[allow(dead_code, reason = "counts by being there")] Counted);
     kmdf::driver!(CountedDriver);
 
     impl Driver for CountedDriver {

@@ -17,9 +17,12 @@ use kmdf_host::{
 #[derive(Clone)]
 struct Plan {
     setup: Setup,
-    on_write: Rc<dyn Fn(&Queue<Probe>, Received<'_>)>,
-    on_control: Rc<dyn Fn(&Queue<Probe>, Received<'_>, u32)>,
+    on_write: Rc<OnWrite>,
+    on_control: Rc<OnControl>,
 }
+
+type OnWrite = dyn Fn(&Queue<Probe>, Received<'_>);
+type OnControl = dyn Fn(&Queue<Probe>, Received<'_>, u32);
 
 thread_local! {
     static PLAN: RefCell<Option<Plan>> = const { RefCell::new(None) };
