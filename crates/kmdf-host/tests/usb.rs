@@ -7,7 +7,7 @@ use std::ptr;
 use std::rc::Rc;
 
 use common::*;
-use kmdf_host::HostConfig;
+use kmdf_host::{HostConfig, Setup};
 use kmdf_sys::missing::*;
 use kmdf_sys::*;
 use usb_support::*;
@@ -38,7 +38,7 @@ fn a_bulk_write_is_one_urb_over_the_callers_buffer() {
         mdl: 0,
         length: 64,
         link: 0,
-        setup: [0; 8],
+        setup: None,
         data: ramp(64),
         stack_flags: 0,
         file: 0,
@@ -514,12 +514,20 @@ fn control_transfers() {
     assert_eq!(null, (STATUS_INVALID_PARAMETER, 0xDEAD));
     let urbs = seen(&bench);
     assert_eq!(urbs.len(), 2);
+    // The length in the packet is the buffer's.
+    let setup = |length| Setup {
+        request_type: 0xC0,
+        request: 7,
+        value: 1,
+        index: 2,
+        length,
+    };
     assert_eq!(
         (urbs[0].function, urbs[0].header_length, urbs[0].setup),
-        (8, 136, [0xC0, 7, 1, 0, 2, 0, 8, 0])
+        (8, 136, Some(setup(8)))
     );
     let expected = USBD_TRANSFER_DIRECTION_IN | USBD_SHORT_TRANSFER_OK | USBD_DEFAULT_PIPE_TRANSFER;
     assert_eq!((urbs[0].flags, urbs[0].pipe), (expected, 0));
-    assert_eq!((urbs[1].length, urbs[1].setup[6]), (0, 0));
+    assert_eq!((urbs[1].length, urbs[1].setup), (0, Some(setup(0))));
     finish(bench);
 }

@@ -5,7 +5,7 @@
 use std::ptr;
 
 use kmdf_host::{
-    CancelDisposition, Disposition, HostConfig, LowerConfig, LowerDevice, LowerIrp, Outcome,
+    CancelDisposition, Disposition, HostConfig, LowerConfig, LowerDevice, LowerIrp, Outcome, Setup,
     UsbDescriptors, UsbDevice, UsbInterface,
 };
 use kmdf_sys::*;
@@ -50,7 +50,7 @@ pub(crate) struct SeenUrb {
     pub(crate) mdl: usize,
     pub(crate) length: u32,
     pub(crate) link: usize,
-    pub(crate) setup: [u8; 8],
+    pub(crate) setup: Option<Setup>,
     pub(crate) data: Vec<u8>,
     pub(crate) stack_flags: u8,
     pub(crate) file: usize,
@@ -77,14 +77,10 @@ impl Recorder {
     }
 }
 
-fn store(urb: PURB, reply: &UrbReply) {
-    let header: *mut _URB_HEADER = urb.cast();
-    // SAFETY: the framework sends a URB of at least a header, and it is the device's until the IRP completes.
-    unsafe { (*header).Status = reply.usbd_status };
+fn store(irp: &mut LowerIrp<'_>, reply: &UrbReply) {
+    irp.set_usbd_status(reply.usbd_status);
     if let Some(length) = reply.length {
-        let transfer: *mut _URB_BULK_OR_INTERRUPT_TRANSFER = urb.cast();
-        // SAFETY: the tests give a length only to transfers.
-        unsafe { (*transfer).TransferBufferLength = length };
+        irp.set_transfer_length(length);
     }
 }
 
@@ -92,35 +88,21 @@ fn see(irp: &LowerIrp<'_>) -> SeenUrb {
     let mut seen = SeenUrb {
         major: irp.major(),
         code: irp.code(),
+        function: irp.urb_function().unwrap_or(0),
+        header_length: irp.urb_length().unwrap_or(0),
+        pipe: irp.urb_pipe().unwrap_or(0),
+        setup: irp.setup(),
         data: irp.input().to_vec(),
         stack_flags: irp.stack_flags(),
         file: irp.file_object(),
         ..SeenUrb::default()
     };
-    let Some(urb) = irp.urb() else {
-        return seen;
-    };
-    // SAFETY: as in `store`.
-    let header = unsafe { urb.cast::<_URB_HEADER>().read() };
-    seen.function = header.Function;
-    seen.header_length = header.Length;
-    if usize::from(header.Length) >= size_of::<_URB_BULK_OR_INTERRUPT_TRANSFER>() {
-        // SAFETY: the URB is that long.
-        let transfer = unsafe { urb.cast::<_URB_BULK_OR_INTERRUPT_TRANSFER>().read() };
-        seen.pipe = transfer.PipeHandle.addr();
+    if let Some(transfer) = irp.urb_transfer() {
         seen.flags = transfer.TransferFlags;
         seen.buffer = transfer.TransferBuffer.addr();
         seen.mdl = transfer.TransferBufferMDL.addr();
         seen.length = transfer.TransferBufferLength;
         seen.link = transfer.UrbLink.addr();
-    } else if usize::from(header.Length) == size_of::<_URB_PIPE_REQUEST>() {
-        // SAFETY: the URB is that long.
-        let request = unsafe { urb.cast::<_URB_PIPE_REQUEST>().read() };
-        seen.pipe = request.PipeHandle.addr();
-    }
-    if u32::from(header.Function) == URB_FUNCTION_CONTROL_TRANSFER {
-        // SAFETY: the function says of what kind the URB is.
-        seen.setup = unsafe { urb.cast::<_URB_CONTROL_TRANSFER>().read() }.SetupPacket;
     }
     seen
 }
@@ -132,18 +114,14 @@ impl LowerDevice for Recorder {
         if reply.pend {
             return Disposition::Pend;
         }
-        if let Some(urb) = irp.urb() {
-            store(urb, &reply);
-        }
+        store(irp, &reply);
         Disposition::Complete(Outcome::new(reply.status, u64::from(irp.length())))
     }
 
     fn cancelled(&mut self, irp: &mut LowerIrp<'_>) -> CancelDisposition {
         let held = self.replies.iter().find(|reply| reply.pend);
         let reply = held.copied().unwrap_or(UrbReply::PEND);
-        if let Some(urb) = irp.urb() {
-            store(urb, &reply);
-        }
+        store(irp, &reply);
         CancelDisposition::Complete(Outcome::new(reply.status, 0))
     }
 }

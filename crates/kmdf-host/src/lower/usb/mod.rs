@@ -4,6 +4,7 @@ mod configuration;
 mod control;
 mod descriptors;
 mod endpoint;
+mod irp;
 
 use core::fmt;
 use core::mem::offset_of;
@@ -281,8 +282,7 @@ impl UsbDevice {
     }
 
     fn endpoint_of(&self, urb: Urb) -> Option<u8> {
-        let handle = urb.field::<usize>(offset_of!(_URB_PIPE_REQUEST, PipeHandle))?;
-        self.pipes.get(&handle).copied()
+        self.pipes.get(&pipe_handle(urb)?).copied()
     }
 
     fn urb(&mut self, irp: &mut LowerIrp<'_>, urb: Urb) -> Disposition {
@@ -528,6 +528,11 @@ impl LowerDevice for UsbDevice {
         }
         ready
     }
+}
+
+/// The pipe that a URB is for; all URBs for pipes have its handle at the same place.
+fn pipe_handle(urb: Urb) -> Option<usize> {
+    urb.field(offset_of!(_URB_PIPE_REQUEST, PipeHandle))
 }
 
 fn urb_of(irp: &LowerIrp<'_>) -> Option<Urb> {
