@@ -50,11 +50,15 @@ impl Rules {
         parent_allowed: false,
         ..Self::GENERAL
     };
-    /// Timers, DPCs and work items: a parent is required.
+    /// Timers: a parent is required, and a level allowed.
+    pub(crate) const TIMER: Self = Self {
+        level_allowed: true,
+        ..Self::WORK
+    };
+    /// DPCs and work items: a parent is required.
     pub(crate) const WORK: Self = Self {
         parent_required: true,
         attributes_required: true,
-        level_allowed: true,
         ..Self::CHILD
     };
     /// `WdfObjectAllocateContext`: attributes, but no parent.
@@ -106,6 +110,24 @@ impl Attributes {
 }
 
 impl System {
+    /// The parent that attributes must name; looked at before anything else of the call.
+    pub(crate) fn required_parent(
+        &self,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+    ) -> Result<Rc<Object>, NTSTATUS> {
+        if attributes.is_null() {
+            return Err(STATUS_WDF_PARENT_NOT_SPECIFIED);
+        }
+        let given: _WDF_OBJECT_ATTRIBUTES = self.get(attributes);
+        if given.Size as usize != size_of::<_WDF_OBJECT_ATTRIBUTES>() {
+            return Err(STATUS_INFO_LENGTH_MISMATCH);
+        }
+        if given.ParentObject.is_null() {
+            return Err(STATUS_WDF_PARENT_NOT_SPECIFIED);
+        }
+        Ok(self.any_object(given.ParentObject))
+    }
+
     /// Checks attributes; the parent's handle is resolved first, as the framework does.
     pub(crate) fn attributes(
         &self,

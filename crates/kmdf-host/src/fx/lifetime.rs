@@ -78,7 +78,7 @@ impl System {
             );
             return;
         }
-        if object.passive_dispose.get() && self.irql() > PASSIVE_LEVEL {
+        if self.irql() > PASSIVE_LEVEL && needs_passive(object) {
             let object = Rc::clone(object);
             self.queue_work("dispose", move |system| {
                 if object.is_live() {
@@ -174,4 +174,14 @@ impl System {
             _ => {}
         }
     }
+}
+
+/// Whether the cleanup of the object or of anything below it must run at `PASSIVE_LEVEL`.
+fn needs_passive(object: &Object) -> bool {
+    object.passive_dispose.get()
+        || object
+            .children
+            .borrow()
+            .values()
+            .any(|child| needs_passive(child))
 }

@@ -47,7 +47,10 @@ impl System {
         attributes: PWDF_OBJECT_ATTRIBUTES,
         out: *mut WDFTIMER,
     ) -> NTSTATUS {
-        self.require(attributes, "Attributes");
+        let parent = match self.required_parent(attributes) {
+            Ok(parent) => parent,
+            Err(status) => return status,
+        };
         self.require(config, "Config");
         self.require(out, "Timer");
         self.put(out, ptr::null_mut());
@@ -61,11 +64,10 @@ impl System {
         if config.Period.cast_signed() < 0 || (high_resolution && config.TolerableDelay != 0) {
             return STATUS_INVALID_PARAMETER;
         }
-        let attributes = match self.attributes(attributes, Rules::WORK) {
+        let attributes = match self.attributes(attributes, Rules::TIMER) {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
-        let parent = attributes.parent_or_driver(self);
         if Object::ancestor::<Device>(&parent).is_none() {
             return STATUS_INVALID_DEVICE_REQUEST;
         }

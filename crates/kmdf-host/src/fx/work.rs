@@ -115,7 +115,10 @@ impl System {
         attributes: PWDF_OBJECT_ATTRIBUTES,
         out: *mut WDFWORKITEM,
     ) -> NTSTATUS {
-        self.require(attributes, "Attributes");
+        let parent = match self.required_parent(attributes) {
+            Ok(parent) => parent,
+            Err(status) => return status,
+        };
         self.require(config, "Config");
         self.require(out, "WorkItem");
         self.put(out, ptr::null_mut());
@@ -130,7 +133,6 @@ impl System {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
-        let parent = attributes.parent_or_driver(self);
         if Object::ancestor::<Device>(&parent).is_none() {
             return STATUS_INVALID_DEVICE_REQUEST;
         }
@@ -211,7 +213,10 @@ impl System {
         attributes: PWDF_OBJECT_ATTRIBUTES,
         out: *mut WDFDPC,
     ) -> NTSTATUS {
-        self.require(attributes, "Attributes");
+        let parent = match self.required_parent(attributes) {
+            Ok(parent) => parent,
+            Err(status) => return status,
+        };
         self.require(config, "Config");
         self.require(out, "Dpc");
         self.put(out, ptr::null_mut());
@@ -226,7 +231,6 @@ impl System {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
-        let parent = attributes.parent_or_driver(self);
         if Object::ancestor::<Device>(&parent).is_none() {
             return STATUS_INVALID_DEVICE_REQUEST;
         }

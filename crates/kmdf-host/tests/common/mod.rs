@@ -458,3 +458,6 @@ pub(crate) fn open_existing(target: WDFIOTARGET) -> NTSTATUS {
 pub(crate) fn null<T>() -> *mut T {
     ptr::null_mut()
 }
+
+/// Throws a result away on purpose.
+pub(crate) fn ignore<T>(_: T) {}
