@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use common::*;
 use kmdf_host::{
-    Allocation, ControlAnswer, Delayed, HostConfig, IoType, LowerConfig, Ticks, UsbDescriptors,
-    UsbDevice, UsbFault, UsbInterface,
+    Allocation, ControlAnswer, Delayed, HostConfig, IoType, LowerConfig, Mode, Ticks,
+    UsbDescriptors, UsbDevice, UsbFault, UsbInterface,
 };
 use kmdf_sys::missing::*;
 use kmdf_sys::*;
@@ -611,6 +611,55 @@ fn direct_memory_of_a_received_request() {
         (0, 64, &data[..])
     );
     assert_ne!(urbs[0].mdl, urbs[1].mdl);
+    bench.host.close(file).unwrap();
+    finish(bench);
+}
+
+/// The partial MDL and the reference on the received request last until the request that has them is reused.
+#[test]
+fn a_formatted_range_of_direct_memory() {
+    let bench = received(IoType::Direct, 1, |_| {});
+    let file = bench.host.open(bench.stack).unwrap();
+    let data: Vec<u8> = (0..64).collect();
+    let io = bench.host.submit_write(file, 0, &data, Mode::User);
+    bench.host.run().unwrap();
+    let theirs = bench.host.request_of(io).unwrap();
+    let held = |bench: &Bench| {
+        (
+            bench.host.framework_mdls(),
+            bench.host.irp_references(theirs),
+        )
+    };
+    assert_eq!(held(&bench), (0, Some(0)));
+    let own = on_thread(&bench.host, move || {
+        let pipe = pipe(BULK_OUT);
+        let request = create_request(pipe.cast());
+        let mut range = WDFMEMORY_OFFSET {
+            BufferOffset: 16,
+            BufferLength: 8,
+        };
+        let status = wdf!(WdfUsbTargetPipeFormatRequestForWrite(
+            pipe,
+            request,
+            input(theirs),
+            &raw mut range
+        ));
+        assert_eq!(status, STATUS_SUCCESS);
+        let sent = wdf!(WdfRequestSend(request, pipe.cast(), ptr::null_mut()));
+        assert_eq!(sent, 1);
+        request
+    });
+    assert_eq!(held(&bench), (1, Some(1)));
+    assert_eq!(seen(&bench)[0].data, data[16..24]);
+    on_thread(&bench.host, move || {
+        assert_eq!(reuse(own, STATUS_SUCCESS), STATUS_SUCCESS);
+    });
+    assert_eq!(held(&bench), (0, Some(0)));
+    on_thread(&bench.host, move || {
+        delete(own);
+        wdf!(WdfRequestCompleteWithInformation(theirs, STATUS_SUCCESS, 8));
+    });
+    assert_eq!(bench.host.result(io).unwrap().information, 8);
     bench.host.close(file).unwrap();
     finish(bench);
 }

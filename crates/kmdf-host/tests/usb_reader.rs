@@ -6,7 +6,7 @@ mod usb_support;
 use std::ptr;
 
 use common::*;
-use kmdf_host::{Allocation, HostConfig, UsbDevice, UsbFault};
+use kmdf_host::{Allocation, HostConfig, UsbDevice, UsbFault, ViolationKind};
 use kmdf_sys::missing::*;
 use kmdf_sys::*;
 use usb_support::*;
@@ -262,6 +262,23 @@ fn removal_waits_for_the_reader() {
     assert_eq!(bench.host.held_by(bench.lower), 2);
     let report = bench.host.finish();
     assert!(report.is_clean(), "{report}");
+}
+
+/// The framework's verifier asks for a reader to be stopped first.
+#[test]
+fn the_verifier_objects_to_a_reader_that_was_not_stopped() {
+    let config = config(512);
+    let device = UsbDevice::new(descriptors());
+    let bench = machine(HostConfig::new().verifier(true), device);
+    on_thread(&bench.host, move || {
+        let pipe = pipe(BULK_IN);
+        let mut config = config;
+        assert_eq!(configure(pipe, &mut config), STATUS_SUCCESS);
+        assert_eq!(wdf!(WdfIoTargetStart(pipe.cast())), STATUS_SUCCESS);
+    });
+    let found: Vec<_> = bench.host.finish().violations;
+    let kinds: Vec<_> = found.iter().map(|violation| violation.kind).collect();
+    assert_eq!(kinds, [ViolationKind::DebugBreak]);
 }
 
 #[test]
