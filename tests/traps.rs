@@ -1119,3 +1119,36 @@ fn the_table_is_true() {
     }
     assert_eq!(numbers, (1..=42).collect::<Vec<_>>());
 }
+
+/// STATUS_PENDING is no completion: Driver Verifier stops the system for it.
+#[test]
+fn a_request_is_not_completed_as_pending() {
+    let world = World::filter(Setup::default(), Loopback::new());
+    world.on_write(|_, received| received.complete(NtStatus::PENDING));
+    assert_eq!(
+        world.write(b"now?").status,
+        NtStatus::DRIVER_INTERNAL_ERROR.into_raw()
+    );
+    assert_eq!(world.host.finish().stop, None);
+}
+
+/// The key of a pipe is good for the configuration it is of, and for no other.
+#[test]
+fn a_key_of_another_configuration_is_refused() {
+    let world = World::usb(Setup::default(), usb_device());
+    world.in_driver(|device, _| {
+        let pick = |interfaces: &kmdf::UsbInterfaces<'_>| {
+            let mut pipes = interfaces.pipes().filter_map(kmdf::UsbPipe::into_out);
+            pipes.next().map(|pipe| pipe.key()).ok_or(Error::NOT_FOUND)
+        };
+        let usb = kmdf::UsbDevice::create(device).unwrap();
+        let (first, old) = usb.select_config(device, pick).unwrap();
+        let (second, new) = first.into_device().select_config(device, pick).unwrap();
+        assert_eq!(second.pipe(&old).unwrap_err(), Error::INVALID_DEVICE_STATE);
+        let data = MemoryDescriptor::bytes(b"new").unwrap();
+        let pipe = second.pipe(&new).unwrap();
+        let sent = pipe.pipe_write_sync(SendRequest::Framework, data, &SendOptions::new());
+        assert_eq!(sent.unwrap().bytes(), 3);
+    });
+    world.finish();
+}
