@@ -7,27 +7,22 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use kmdf_app::Options;
+use uuid::Uuid;
 
 /// Writes a file to a device and checks that the device took every byte.
 ///
-/// The device is named by a path that CreateFile takes, or by the instance ID that Device Manager
-/// and `pnputil /enum-devices` show. Ends with 0 when every write was taken as a whole, and with 1
-/// otherwise.
+/// The device is named by the class of its interface, by its instance ID, or by a path. Ends with 0
+/// when every write was taken as a whole, and with 1 otherwise.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
     /// The file to write; `-` is the standard input.
     input: PathBuf,
 
-    /// Path of the device: an interface path, or `\\.\Name`.
-    #[arg(long, value_name = "PATH", required_unless_present = "instance")]
-    device: Option<PathBuf>,
-
-    /// Instance ID of the device, for one without an interface.
-    #[arg(long, value_name = "ID", conflicts_with = "device")]
-    instance: Option<String>,
+    #[command(flatten)]
+    device: DeviceName,
 
     /// Most bytes in one write.
     #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_block)]
@@ -44,6 +39,23 @@ struct Arguments {
     /// One write of no bytes at the end: on a bulk pipe a zero-length packet.
     #[arg(long)]
     zero_at_end: bool,
+}
+
+/// How the device is found.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct DeviceName {
+    /// The only device with an interface of this class, a GUID.
+    #[arg(long, value_name = "CLASS")]
+    interface: Option<Uuid>,
+
+    /// The device with this instance ID, as in Device Manager; for a device without an interface.
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
+
+    /// A path that CreateFile takes.
+    #[arg(long, value_name = "PATH")]
+    device: Option<PathBuf>,
 }
 
 /// Sizes are binary: 64K is 65536.
@@ -83,20 +95,41 @@ impl Arguments {
 }
 
 #[cfg(windows)]
+impl DeviceName {
+    fn path(&self) -> Result<PathBuf, String> {
+        use kmdf_app::windows::{path_of_instance, paths_of_interface};
+
+        if let Some(path) = &self.device {
+            return Ok(path.clone());
+        }
+        if let Some(instance) = &self.instance {
+            return path_of_instance(instance).map_err(|error| format!("{instance}: {error}"));
+        }
+        let class = self.interface.unwrap_or_default();
+        let mut paths =
+            paths_of_interface(class).map_err(|error| format!("interface {class}: {error}"))?;
+        match (paths.pop(), paths.len()) {
+            (Some(path), 0) => Ok(path),
+            (None, _) => Err(format!(
+                "no started device has an interface of class {class}"
+            )),
+            (Some(_), others) => Err(format!(
+                "{} devices have an interface of class {class}; name one by --instance",
+                others + 1
+            )),
+        }
+    }
+}
+
+#[cfg(windows)]
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     use std::time::Instant;
 
-    use kmdf_app::windows::{WindowsDevice, path_of_instance};
+    use kmdf_app::windows::WindowsDevice;
     use kmdf_app::{Device, write_all};
 
     let mut input = arguments.open_input()?;
-    let path = match (&arguments.device, &arguments.instance) {
-        (Some(path), _) => path.clone(),
-        (None, Some(instance)) => {
-            path_of_instance(instance).map_err(|error| format!("{instance}: {error}"))?
-        }
-        (None, None) => return Err("no device is named".into()),
-    };
+    let path = arguments.device.path()?;
     let options = arguments.options();
     let mut device = WindowsDevice::open(&path, options.mode())
         .map_err(|error| format!("opening {}: {error}", path.display()))?;
@@ -112,6 +145,11 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // What can be wrong with the arguments is said on every system.
     let (_input, _options) = (arguments.open_input()?, arguments.options());
+    let DeviceName {
+        interface: _,
+        instance: _,
+        device: _,
+    } = &arguments.device;
     Err(
         "devices are there on Windows only; `kmdf run` has the drivers in a model, on any system"
             .into(),

@@ -14,6 +14,7 @@ fn help_names_every_option() {
     let mut help = app().arg("--help").assert().success();
     for option in [
         "--device",
+        "--interface",
         "--instance",
         "--block",
         "--overlapped",
@@ -26,16 +27,23 @@ fn help_names_every_option() {
 
 #[test]
 fn a_device_is_required() {
-    app()
-        .arg("-")
-        .assert()
-        .code(2)
-        .stderr(contains("--device <PATH>"));
+    app().arg("-").assert().code(2).stderr(contains(
+        "--interface <CLASS>|--instance <ID>|--device <PATH>",
+    ));
     app()
         .args(["-", "--device", "x", "--instance", "y"])
         .assert()
         .code(2)
         .stderr(contains("cannot be used with"));
+}
+
+#[test]
+fn an_interface_class_is_a_guid() {
+    app()
+        .args(["-", "--interface", "usb"])
+        .assert()
+        .code(2)
+        .stderr(contains("--interface <CLASS>"));
 }
 
 #[test]

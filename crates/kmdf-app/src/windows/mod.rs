@@ -1,7 +1,7 @@
 //! Devices of Windows.
 
+mod find;
 mod overlapped;
-mod pdo_name;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
 
-pub use self::pdo_name::path_of_instance;
+pub use self::find::{path_of_instance, paths_of_interface};
 use crate::{Device, Mode, Write};
 
 /// A device that `CreateFile` opened.
@@ -19,8 +19,8 @@ use crate::{Device, Mode, Write};
 pub struct WindowsDevice(File);
 
 impl Device for WindowsDevice {
-    /// A path as `CreateFile` takes it: the path of a device interface, `\\.\Name`, or what
-    /// [`path_of_instance`] returns.
+    /// A path as `CreateFile` takes it: one of [`paths_of_interface`], [`path_of_instance`], or
+    /// `\\.\Name`.
     type Name = Path;
     type Error = io::Error;
 

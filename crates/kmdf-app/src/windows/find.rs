@@ -1,4 +1,4 @@
-//! The path of a device that registers no interface, by its instance ID.
+//! Paths of devices: by the interface that a driver registers, or without one.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::ptr;
 
 use windows_sys::Win32::Devices::DeviceAndDriverInstallation::{
-    CM_Get_DevNode_PropertyW, CM_LOCATE_DEVNODE_NORMAL, CM_Locate_DevNodeW, CM_MapCrToWin32Err,
-    CONFIGRET, CR_BUFFER_SMALL, CR_SUCCESS,
+    CM_GET_DEVICE_INTERFACE_LIST_PRESENT, CM_Get_DevNode_PropertyW,
+    CM_Get_Device_Interface_List_SizeW, CM_Get_Device_Interface_ListW, CM_LOCATE_DEVNODE_NORMAL,
+    CM_Locate_DevNodeW, CM_MapCrToWin32Err, CONFIGRET, CR_BUFFER_SMALL, CR_SUCCESS,
 };
 use windows_sys::Win32::Devices::Properties::{DEVPKEY_Device_PDOName, DEVPROP_TYPE_STRING};
 use windows_sys::Win32::Foundation::ERROR_GEN_FAILURE;
+use windows_sys::core::GUID;
 
 fn check(result: CONFIGRET) -> io::Result<()> {
     if result == CR_SUCCESS {
@@ -80,4 +82,48 @@ pub fn path_of_instance(instance: &str) -> io::Result<PathBuf> {
     let mut path = OsString::from(r"\\?\GLOBALROOT");
     path.push(OsString::from_wide(&name[..end]));
     Ok(path.into())
+}
+
+/// The paths of all started devices with an interface of this class, by which `CreateFile` opens
+/// them.
+///
+/// # Errors
+///
+/// What the configuration manager says.
+pub fn paths_of_interface(class: uuid::Uuid) -> io::Result<Vec<PathBuf>> {
+    let class = GUID::from_u128(class.as_u128());
+    loop {
+        let mut length = 0;
+        // SAFETY: all pointers are to locals, and no device is named.
+        let asked = unsafe {
+            CM_Get_Device_Interface_List_SizeW(
+                &raw mut length,
+                &raw const class,
+                ptr::null(),
+                CM_GET_DEVICE_INTERFACE_LIST_PRESENT,
+            )
+        };
+        check(asked)?;
+        let mut list = vec![0_u16; usize::try_from(length).map_err(io::Error::other)?];
+        // SAFETY: as above; the buffer has `length` characters.
+        let read = unsafe {
+            CM_Get_Device_Interface_ListW(
+                &raw const class,
+                ptr::null(),
+                list.as_mut_ptr(),
+                length,
+                CM_GET_DEVICE_INTERFACE_LIST_PRESENT,
+            )
+        };
+        // One more has come in between.
+        if read == CR_BUFFER_SMALL {
+            continue;
+        }
+        check(read)?;
+        return Ok(list
+            .split(|&unit| unit == 0)
+            .filter(|path| !path.is_empty())
+            .map(|path| OsString::from_wide(path).into())
+            .collect());
+    }
 }
