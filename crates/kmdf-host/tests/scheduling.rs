@@ -11,15 +11,6 @@ use kmdf_host::{
 };
 use kmdf_sys::*;
 
-fn sleep(milliseconds: i64) {
-    let mut interval = LARGE_INTEGER {
-        QuadPart: ms(milliseconds),
-    };
-    // SAFETY: the interval is valid.
-    let status = unsafe { ntddk::KeDelayExecutionThread(0, 0, &raw mut interval) };
-    assert_eq!(status, STATUS_SUCCESS);
-}
-
 #[test]
 fn time_passes_only_while_all_threads_wait() {
     let bench = plain(HostConfig::new(), Disk::in_memory());

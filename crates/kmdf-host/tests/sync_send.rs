@@ -29,7 +29,7 @@ enum Buffer {
 /// Writes 16 bytes 0..16 from the given kind of buffer, in driver code.
 fn write_from(buffer: Buffer) -> (NTSTATUS, u64) {
     let bytes: Vec<u8> = (0..16).collect();
-    let mut range = WDFMEMORY_OFFSET::default();
+    let mut range;
     let mut memory = ptr::null_mut();
     let mut mdl = ptr::null_mut();
     let mut descriptor = match buffer {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 #![allow(clippy::missing_safety_doc, reason = "the functions of a test driver")]
+#![allow(clippy::type_complexity, reason = "callbacks as closures")]
 
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -327,7 +328,6 @@ pub(crate) fn options(flags: i32, timeout: i64) -> WDF_REQUEST_SEND_OPTIONS {
         Size: size::<WDF_REQUEST_SEND_OPTIONS>(),
         Flags: flags.cast_unsigned(),
         Timeout: timeout,
-        ..Default::default()
     }
 }
 
@@ -461,3 +461,108 @@ pub(crate) fn null<T>() -> *mut T {
 
 /// Throws a result away on purpose.
 pub(crate) fn ignore<T>(_: T) {}
+
+/// Formats a request for a write.
+pub(crate) fn format_write(
+    target: WDFIOTARGET,
+    request: WDFREQUEST,
+    memory: WDFMEMORY,
+) -> NTSTATUS {
+    wdf!(WdfIoTargetFormatRequestForWrite(
+        target,
+        request,
+        memory,
+        null(),
+        null()
+    ))
+}
+
+/// Sends a request.
+pub(crate) fn send(
+    request: WDFREQUEST,
+    target: WDFIOTARGET,
+    options: Option<WDF_REQUEST_SEND_OPTIONS>,
+) -> bool {
+    let mut options = options;
+    let options = options.as_mut().map_or(null(), |options| &raw mut *options);
+    wdf!(WdfRequestSend(request, target, options)) != 0
+}
+
+/// Registers the logging completion routine.
+pub(crate) fn with_routine(request: WDFREQUEST) {
+    wdf!(WdfRequestSetCompletionRoutine(
+        request,
+        Some(evt_completed),
+        null()
+    ));
+}
+
+/// Logs how each asynchronous send completes.
+pub(crate) fn logs_completion() -> Hooks {
+    Hooks {
+        filter: true,
+        completed: Some(Rc::new(|_, status, information| {
+            // SAFETY: no precondition.
+            let irql = unsafe { ntddk::KeGetCurrentIrql() };
+            log(format!("{status:#x} {information} irql {irql}"));
+        })),
+        ..Hooks::default()
+    }
+}
+
+thread_local! {
+    static NAMES: RefCell<Vec<(usize, &'static str)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn name_of(object: WDFOBJECT) -> &'static str {
+    NAMES.with_borrow(|names| {
+        names
+            .iter()
+            .rev()
+            .find(|(handle, _)| *handle == object.addr())
+            .map_or("?", |(_, name)| name)
+    })
+}
+
+unsafe extern "C" fn named_cleanup(object: WDFOBJECT) {
+    log(format!("cleanup {}", name_of(object)));
+}
+
+unsafe extern "C" fn named_destroy(object: WDFOBJECT) {
+    log(format!("destroy {}", name_of(object)));
+}
+
+/// A general object that logs its cleanup and destruction.
+pub(crate) fn named(name: &'static str, parent: WDFOBJECT) -> WDFOBJECT {
+    let mut attributes = WDF_OBJECT_ATTRIBUTES {
+        EvtCleanupCallback: Some(named_cleanup),
+        EvtDestroyCallback: Some(named_destroy),
+        ParentObject: parent,
+        ..attributes()
+    };
+    let mut object = null();
+    assert_eq!(
+        wdf!(WdfObjectCreate(&raw mut attributes, &raw mut object)),
+        STATUS_SUCCESS
+    );
+    NAMES.with_borrow_mut(|names| names.push((object.addr(), name)));
+    object
+}
+
+pub(crate) fn reference(object: WDFOBJECT) {
+    wdf!(WdfObjectReferenceActual(object, null(), 0, ptr::null()));
+}
+
+pub(crate) fn dereference(object: WDFOBJECT) {
+    wdf!(WdfObjectDereferenceActual(object, null(), 0, ptr::null()));
+}
+
+/// Lets virtual time pass for the calling thread.
+pub(crate) fn sleep(milliseconds: i64) {
+    let mut interval = LARGE_INTEGER {
+        QuadPart: ms(milliseconds),
+    };
+    // SAFETY: the interval is valid.
+    let status = unsafe { ntddk::KeDelayExecutionThread(0, 0, &raw mut interval) };
+    assert_eq!(status, STATUS_SUCCESS);
+}
