@@ -488,3 +488,51 @@ pub unsafe extern "C" fn RtlInitUnicodeString(
     // SAFETY: the caller promises memory for a counted string.
     unsafe { target.write(string) };
 }
+
+/// Copies as much of a counted string as fits.
+///
+/// # Safety
+///
+/// `target` must be a valid counted string with a buffer of its maximum length, `source` NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn RtlCopyUnicodeString(
+    target: kmdf_sys::PUNICODE_STRING,
+    source: kmdf_sys::PCUNICODE_STRING,
+) {
+    enter("RtlCopyUnicodeString", |system| {
+        let mut string = system.get(target);
+        let units = system.units(source).unwrap_or_default();
+        let count = units.len().min(usize::from(string.MaximumLength) / 2);
+        string.Length = u16::try_from(count * 2).unwrap_or(u16::MAX - 1);
+        if count > 0 {
+            // SAFETY: the caller promises a buffer of the maximum length; the source was copied out before.
+            unsafe { ptr::copy_nonoverlapping(units.as_ptr(), string.Buffer, count) };
+        }
+        system.put(target, string);
+    });
+}
+
+/// Compares two counted strings, without regard to case if asked (by Unicode's simple rules, near those of the kernel).
+///
+/// # Safety
+///
+/// Both must be valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn RtlCompareUnicodeString(
+    first: kmdf_sys::PCUNICODE_STRING,
+    second: kmdf_sys::PCUNICODE_STRING,
+    ignore_case: BOOLEAN,
+) -> LONG {
+    enter("RtlCompareUnicodeString", |system| {
+        let fold = |string| {
+            let text = system.text(string).unwrap_or_default();
+            if ignore_case == 0 {
+                text
+            } else {
+                text.to_uppercase()
+            }
+        };
+        let (first, second) = (fold(first), fold(second));
+        first.encode_utf16().cmp(second.encode_utf16()) as LONG
+    })
+}

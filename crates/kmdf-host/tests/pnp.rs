@@ -507,8 +507,10 @@ fn driver_create_checks() {
         );
         assert_eq!(create(|_| ()), STATUS_SUCCESS);
         assert_eq!(create(|_| ()), STATUS_DRIVER_INTERNAL_ERROR);
+        // SAFETY: the pointer is never written.
+        let globals = unsafe { WdfDriverGlobals };
         // SAFETY: the framework's globals are valid.
-        let driver = unsafe { (*WdfDriverGlobals).Driver };
+        let driver = unsafe { (*globals).Driver };
         let mut key: WDFKEY = null();
         let status = wdf!(WdfDriverOpenParametersRegistryKey(
             driver,
