@@ -154,3 +154,33 @@ fn made_up_fields_are_found() -> Result<()> {
     );
     Ok(())
 }
+
+/// Memory integrity (HVCI) forbids executable pool and sections that are written and run. The
+/// library names no other pool than the one that is not executable, and puts nothing into sections
+/// of its own.
+#[test]
+fn nothing_executable_is_asked_for() -> Result<()> {
+    let pools: Vec<Use> = uses::of_ffi(FFI)?
+        .into_iter()
+        .filter(|used| matches!(used, Use::Member(module, name) if module == "_POOL_TYPE" && name != "Type"))
+        .collect();
+    let no_execute = Use::Member("_POOL_TYPE".to_owned(), "NonPagedPoolNx".to_owned());
+    assert_eq!(pools, [no_execute]);
+    let mut files = Vec::new();
+    sources(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
+        &mut files,
+    )?;
+    sources(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/drivers")),
+        &mut files,
+    )?;
+    assert!(files.len() > 20, "only {} files seen", files.len());
+    for file in files {
+        assert!(
+            !fs::read_to_string(&file)?.contains("link_section"),
+            "{file:?}"
+        );
+    }
+    Ok(())
+}
