@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use winresource::{VersionInfo, WindowsResource};
@@ -96,8 +97,29 @@ impl Version {
 
     /// Compiles the resource and links it.
     pub(crate) fn compile(self) -> io::Result<()> {
-        self.resource().compile()
+        let mut resource = self.resource();
+        if let Some(folder) = package_tools()
+            && let Some(folder) = folder.to_str()
+        {
+            resource.set_toolkit_path(folder);
+        }
+        resource.compile()
     }
+}
+
+/// Where the resource compiler is, if the SDK is a NuGet package, in the variables that wdk-build
+/// has for it. An installed SDK and an eWDK are found by winresource.
+fn package_tools() -> Option<PathBuf> {
+    let folder = |name| env::var_os(name).map(PathBuf::from);
+    let architecture = match env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "x64",
+    };
+    Some(
+        folder("WindowsSdkBinPath")?
+            .join(folder("Version_Number")?)
+            .join(architecture),
+    )
 }
 
 #[cfg(test)]
@@ -160,6 +182,21 @@ mod tests {
             assert!(text.contains(line), "no `{line}` in\n{text}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn tools_of_a_package() {
+        let variables = [
+            ("WindowsSdkBinPath", Some("package")),
+            ("Version_Number", Some("10.0.26100.0")),
+        ];
+        let found = temp_env::with_vars(variables, package_tools).unwrap();
+        assert!(found.starts_with(PathBuf::from("package").join("10.0.26100.0")));
+        for (name, _) in variables {
+            let without =
+                temp_env::with_vars(variables, || temp_env::with_var_unset(name, package_tools));
+            assert_eq!(without, None, "{name}");
+        }
     }
 
     #[test]
