@@ -7,6 +7,25 @@
 //! machine would answer with a bugcheck ends the run with a typed [`Stop`]; everything else that a driver did wrong is in
 //! the [`Report`] that [`Host::finish`] returns.
 //!
+//! ```
+//! use kmdf_host::{Disk, Host, HostConfig, LowerConfig};
+//!
+//! # fn main() -> Result<(), kmdf_host::Stop> {
+//! let host = Host::new(HostConfig::new().seed(7));
+//! let disk = host.add_lower(Disk::in_memory(), LowerConfig::new("disk"));
+//! // Drivers that `Host::load` returned go between the brackets, from the bottom to the top.
+//! let stack = host.plug(disk, &[])?;
+//! let file = host.open(stack)?;
+//! let result = host.write(file, 512, b"hello")?;
+//! assert_eq!((result.status, result.information), (0, 5));
+//! host.close(file)?;
+//! assert_eq!(host.with_lower(disk, |disk: &mut Disk| disk.len()), 517);
+//! let report = host.finish();
+//! assert!(report.is_clean(), "{report}");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Linking this crate defines the symbols that `kmdf-sys` declares: the function table and the kernel functions. Several
 //! hosts may exist at once, each used by the operating-system thread that made it.
 
