@@ -68,6 +68,7 @@ pub use system::io::IoResult;
 pub use system::mdl::Access;
 pub use time::Ticks;
 pub use trace::{Actor, Event, IrpId, Record, ThreadId, Trace, Value};
+pub use usb::ConfiguredPipe;
 
 // Handles and the layouts of 64-bit Windows need addresses of 64 bits.
 const _: () = assert!(usize::BITS == 64);

@@ -23,6 +23,7 @@ use crate::system::irp::{IRP_MJ_READ, Parameters};
 use crate::system::mdl::{Access, Mdl};
 use crate::system::scheduler::{self, WaitReason};
 use crate::time::Ticks;
+use crate::usb::{ConfiguredPipe, UsbDevice};
 
 /// An IRP that somebody above sends straight to one device.
 #[derive(Clone, Debug, Default)]
@@ -232,6 +233,13 @@ impl Host {
     #[must_use]
     pub fn target_state<H>(&self, target: *mut H) -> Option<WDF_IO_TARGET_STATE> {
         Some(self.find::<IoTarget, _>(target)?.state.get().value())
+    }
+
+    /// The pipes of the settings that are selected on a USB device.
+    #[must_use]
+    pub fn configured_pipes(&self, device: kmdf_sys::WDFUSBDEVICE) -> Vec<ConfiguredPipe> {
+        let device = self.find::<UsbDevice, _>(device);
+        device.map_or_else(Vec::new, |device| device.configured_pipes())
     }
 
     /// The two counts of `WdfIoQueueGetState`: requests in the queue, requests that the driver has.

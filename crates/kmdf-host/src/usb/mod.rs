@@ -54,7 +54,37 @@ pub(crate) struct UsbDevice {
     configuration_handle: Cell<*mut c_void>,
 }
 
+/// A pipe of a selected setting.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfiguredPipe {
+    /// Its handle.
+    pub pipe: kmdf_sys::WDFUSBPIPE,
+    /// The handle that URBs carry.
+    pub usbd_handle: kmdf_sys::USBD_PIPE_HANDLE,
+    /// Index of its interface.
+    pub interface: u8,
+    /// Index of the setting.
+    pub setting: u8,
+    /// Address of its endpoint.
+    pub address: u8,
+}
+
 impl UsbDevice {
+    /// The pipes of all selected settings.
+    pub(crate) fn configured_pipes(&self) -> Vec<ConfiguredPipe> {
+        let mut found = Vec::new();
+        for (index, interface) in (0..).zip(self.interfaces.borrow().iter()) {
+            found.extend(interface.pipes().iter().map(|pipe| ConfiguredPipe {
+                pipe: pipe.handle(),
+                usbd_handle: pipe.information.get().PipeHandle,
+                interface: index,
+                setting: interface.current.get(),
+                address: pipe.information.get().EndpointAddress,
+            }));
+        }
+        found
+    }
+
     fn new(below: &Rc<DeviceObject>, has_contract: bool) -> Self {
         Self {
             target: IoTarget::in_stack(below),
