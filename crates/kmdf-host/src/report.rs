@@ -44,6 +44,8 @@ pub enum ViolationKind {
     CallbackIrql,
     /// The framework's verifier broke into the debugger.
     DebugBreak,
+    /// A request was sent that is not formatted for the target.
+    Unformatted,
     /// A driver completed a request or IRP with `STATUS_PENDING`.
     CompletedPending,
     /// An IRP was freed while a lower driver had it.

@@ -75,11 +75,22 @@ impl Host {
         if self.result(io).is_some() {
             return RequestPlace::Completed;
         }
-        match self.request_object(io).map(|request| request.place.get()) {
-            Some(Place::Arriving | Place::Queued) => RequestPlace::Queued,
-            Some(Place::Driver) => RequestPlace::Driver,
-            Some(Place::Gone) | None => RequestPlace::Below,
+        let Some(request) = self.request_object(io) else {
+            return RequestPlace::Below;
+        };
+        match request.place.get() {
+            Place::Arriving | Place::Queued => RequestPlace::Queued,
+            Place::Driver => RequestPlace::Driver,
+            // Being completed: the IRP has not left the device yet.
+            Place::Gone if Self::is_at_its_device(&request) => RequestPlace::Driver,
+            Place::Gone => RequestPlace::Below,
         }
+    }
+
+    fn is_at_its_device(request: &Obj<Request>) -> bool {
+        let at = request.irp().and_then(|irp| irp.device());
+        let own = request.typed_device();
+        matches!((at, own), (Some(at), Some(own)) if std::rc::Rc::ptr_eq(&at, &own.object))
     }
 
     fn request_object(&self, io: IoId) -> Option<Obj<Request>> {

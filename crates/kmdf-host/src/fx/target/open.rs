@@ -1,6 +1,5 @@
 //! Creating, opening and closing remote I/O targets.
 
-use core::ptr;
 use std::rc::Rc;
 
 use kmdf_sys::{
@@ -32,7 +31,6 @@ impl System {
     ) -> NTSTATUS {
         let device: Obj<Device> = self.object(device);
         self.require(out, "IoTarget");
-        self.put(out, ptr::null_mut());
         if !self.irql_at_most(PASSIVE_LEVEL) {
             return STATUS_INVALID_DEVICE_REQUEST;
         }

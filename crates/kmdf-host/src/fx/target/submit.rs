@@ -14,6 +14,7 @@ use crate::fx::class::Obj;
 use crate::fx::object::Object;
 use crate::fx::request::format::empty_params;
 use crate::fx::request::{Request, Routine};
+use crate::report::ViolationKind;
 use crate::system::System;
 use crate::system::clock::Due;
 use crate::system::fail::{code, request_error};
@@ -77,6 +78,17 @@ impl System {
         })
     }
 
+    /// The framework's verifier refuses the request; it only traces, so this is no debug break.
+    fn unformatted(&self) {
+        self.violation(
+            ViolationKind::Unformatted,
+            format!(
+                "{}: the request is not formatted for this target; call one of the WdfIoTargetFormatRequest functions first",
+                self.ddi()
+            ),
+        );
+    }
+
     /// Decides whether a request may go down now. `timer` is the time-out of an asynchronous send.
     pub(crate) fn submit(
         &self,
@@ -87,7 +99,7 @@ impl System {
     ) -> Submitted {
         let Some(irp) = request.irp() else {
             if self.verifier() {
-                self.debug_break("a request was sent that was never formatted");
+                self.unformatted();
                 return Submitted::Refused(STATUS_REQUEST_NOT_ACCEPTED);
             }
             self.null_irp(request);
@@ -121,7 +133,7 @@ impl System {
             );
         }
         if self.verifier() && (!request.formatted.get() || irp.room() < target.stack_size.get()) {
-            self.debug_break("a request was sent that is not formatted for this target");
+            self.unformatted();
             return Submitted::Refused(STATUS_REQUEST_NOT_ACCEPTED);
         }
         if timer.is_some() {
