@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::status::Status;
 
 /// Runs Windows kernel-mode drivers (KMDF) in a model of the framework, on any machine, and checks
-/// their INF files.
+/// their INF files and the model itself.
 #[derive(Debug, Parser)]
 #[command(
     name = "kmdf",
@@ -26,6 +26,20 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(RunArgs),
     Inf(InfArgs),
+    Conformance(ConformanceArgs),
+}
+
+/// Check the model against cases that say what the framework does
+///
+/// One line for each case, PASS or FAIL with the step and what was expected of it; then how many
+/// passed and failed. The cases of this project and their format are in tests/conformance.
+///
+/// Exit code: 0 when all passed, 1 otherwise.
+#[derive(Args, Debug)]
+pub(crate) struct ConformanceArgs {
+    /// The files of cases
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 const RUN_EXAMPLES: &str = "\

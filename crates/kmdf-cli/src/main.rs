@@ -1,6 +1,7 @@
 //! The command `kmdf`.
 
 mod args;
+mod conformance;
 mod inf;
 mod output;
 mod run;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::command(args),
         Command::Inf(args) => inf::command(&args),
+        Command::Conformance(args) => conformance::command(&args),
     };
     result.unwrap_or_else(|error| {
         output::complain(&error.to_string());

@@ -102,6 +102,7 @@ function_pointers! {
 macro_rules! dispatch {
     ($($place:literal $name:ident $pfn:ident $index:ident($($parameter:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
         /// The number of parameters of a DDI, after the globals.
+        #[cfg(test)]
         pub(crate) fn arity(name: &str) -> Option<usize> {
             match name {
                 $(stringify!($name) => Some(0 $(+ { let _ = stringify!($parameter); 1 })*),)*

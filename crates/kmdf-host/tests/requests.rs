@@ -144,7 +144,8 @@ fn the_verifier_wants_a_formatted_request() {
             STATUS_REQUEST_NOT_ACCEPTED
         );
     });
-    assert_eq!(bench.host.breaks(), 1);
+    // The framework traces this and does not break.
+    assert_eq!(bench.host.breaks(), 0);
 }
 
 #[test]
