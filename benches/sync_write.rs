@@ -71,7 +71,7 @@ fn world() -> Box<World> {
     let target: &IoTarget = unsafe { IoTarget::from_raw(framework::handle()) };
     let (configuration, key) = UsbDevice::create(device)
         .and_then(|usb| {
-            usb.select_config(device, |interfaces| {
+            usb.select_config(|interfaces| {
                 interfaces
                     .pipes()
                     .find_map(UsbPipe::into_out)

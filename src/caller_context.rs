@@ -48,7 +48,7 @@ pub(crate) unsafe fn register(init: ffi::PWDFDEVICE_INIT) {
 /// # Safety
 ///
 /// `device` is a live WDFDEVICE.
-unsafe fn does_neither_io(device: ffi::WDFDEVICE) -> bool {
+pub(crate) unsafe fn does_neither_io(device: ffi::WDFDEVICE) -> bool {
     // SAFETY: the device is live by the caller's word.
     let object = unsafe { ffi::WdfDeviceWdmGetDeviceObject(device) };
     // SAFETY: a device's device object lives as long as the device; the I/O type's flags are not

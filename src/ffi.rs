@@ -79,7 +79,7 @@ pub use bindings::{
 // Constants.
 pub use bindings::{
     DO_BUFFERED_IO, DO_DIRECT_IO, FILE_ATTRIBUTE_NORMAL, FILE_NON_DIRECTORY_FILE, FILE_OPEN,
-    FILE_SHARE_READ, FILE_SHARE_WRITE, GENERIC_READ, GENERIC_WRITE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, GENERIC_READ, GENERIC_WRITE, METHOD_IN_DIRECT,
     USBD_CLIENT_CONTRACT_VERSION_602,
 };
 // Kernel functions.
@@ -230,6 +230,7 @@ wdf_functions! {
     fn WdfIoQueueGetDevice(queue: WDFQUEUE) -> WDFDEVICE;
 
     fn WdfObjectGetTypedContextWorker(object: WDFOBJECT, type_info: *const WDF_OBJECT_CONTEXT_TYPE_INFO) -> PVOID;
+    fn WdfObjectAllocateContext(object: WDFOBJECT, attributes: PWDF_OBJECT_ATTRIBUTES, context: *mut PVOID) -> NTSTATUS;
     fn WdfObjectDelete(object: WDFOBJECT);
     fn WdfObjectReferenceActual(object: WDFOBJECT, tag: PVOID, line: LONG, file: *const CHAR);
     fn WdfObjectDereferenceActual(object: WDFOBJECT, tag: PVOID, line: LONG, file: *const CHAR);
@@ -248,6 +249,7 @@ wdf_functions! {
     fn WdfRequestCancelSentRequest(request: WDFREQUEST) -> BOOLEAN;
     fn WdfRequestIsCanceled(request: WDFREQUEST) -> BOOLEAN;
     fn WdfRequestGetParameters(request: WDFREQUEST, parameters: PWDF_REQUEST_PARAMETERS);
+    fn WdfRequestGetRequestorMode(request: WDFREQUEST) -> KPROCESSOR_MODE;
     fn WdfRequestSetInformation(request: WDFREQUEST, information: ULONG_PTR);
     fn WdfRequestComplete(request: WDFREQUEST, status: NTSTATUS);
     fn WdfRequestCompleteWithInformation(request: WDFREQUEST, status: NTSTATUS, information: ULONG_PTR);
@@ -259,10 +261,10 @@ wdf_functions! {
 
     fn WdfIoTargetCreate(device: WDFDEVICE, attributes: PWDF_OBJECT_ATTRIBUTES, target: *mut WDFIOTARGET) -> NTSTATUS;
     fn WdfIoTargetOpen(target: WDFIOTARGET, params: PWDF_IO_TARGET_OPEN_PARAMS) -> NTSTATUS;
-    fn WdfIoTargetClose(target: WDFIOTARGET);
     fn WdfIoTargetStart(target: WDFIOTARGET) -> NTSTATUS;
     fn WdfIoTargetStop(target: WDFIOTARGET, action: WDF_IO_TARGET_SENT_IO_ACTION);
     fn WdfIoTargetPurge(target: WDFIOTARGET, action: WDF_IO_TARGET_PURGE_IO_ACTION);
+    fn WdfIoTargetGetDevice(target: WDFIOTARGET) -> WDFDEVICE;
     fn WdfIoTargetGetState(target: WDFIOTARGET) -> WDF_IO_TARGET_STATE;
     fn WdfIoTargetSendWriteSynchronously(target: WDFIOTARGET, request: WDFREQUEST, input: PWDF_MEMORY_DESCRIPTOR, device_offset: PLONGLONG, options: PWDF_REQUEST_SEND_OPTIONS, bytes_written: PULONG_PTR) -> NTSTATUS;
 

@@ -8,10 +8,13 @@ use core::ptr::{self, NonNull};
 use widestring::Utf16Str;
 
 use crate::device::Device;
+use crate::exclusive::Exclusive;
 use crate::ffi;
 use crate::irql::require_passive;
 use crate::memory::{MemoryDescriptor, RawDescriptor, WdfMemory};
-use crate::object::{Created, Object, Referenceable, attributes, object, private, size_of_u32};
+use crate::object::{
+    Created, Object, attributes, context_at_first_use, object, private, size_of_u32,
+};
 use crate::request::SendRequest;
 use crate::send_options::SendOptions;
 use crate::status::{Error, NtStatus, Result, TransferError, Transferred};
@@ -27,9 +30,27 @@ object! {
     pub struct IoTarget = ffi::WDFIOTARGET__;
 }
 
-// SAFETY: a deleted target has the state Deleted, in which every send fails before it looks at the
-// device below.
-unsafe impl Referenceable for IoTarget {}
+/// Taken while a thread changes the state of a target: the framework does not allow for two at once.
+struct StateChange(Exclusive);
+
+crate::context!(StateChange);
+
+/// Runs `change`, unless another thread is changing the target's state.
+///
+/// # Safety
+///
+/// `target` is a handle of a target that lives through the call.
+unsafe fn change_state(target: ffi::WDFIOTARGET, change: impl FnOnce() -> Result) -> Result {
+    // SAFETY: the target lives, and only this function makes a context of that type.
+    let StateChange(exclusive) =
+        unsafe { context_at_first_use(target.cast(), || StateChange(Exclusive::new())) }?;
+    if !exclusive.claim() {
+        return Err(Error::DEVICE_BUSY);
+    }
+    let result = change();
+    exclusive.release();
+    result
+}
 
 /// What [`IoTargetState::state`] tells.
 #[doc(alias = "WDF_IO_TARGET_STATE")]
@@ -63,6 +84,9 @@ pub enum SentIo {
 }
 
 /// Starting, stopping and purging; for every kind of I/O target.
+///
+/// One thread at a time changes the state of a target: a call that comes while another is still
+/// under way fails with `STATUS_DEVICE_BUSY`, and changes nothing.
 ///
 /// The framework stops or purges none by itself: not when the device powers down, not when it is
 /// removed. A driver that wants it does it in its power callbacks.
@@ -111,7 +135,7 @@ pub trait IoTargetState: private::Sealed {
     ///
     /// C:
     /// [`WdfIoTargetStart`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetstart).
-    /// IRQL: `PASSIVE_LEVEL` (it waits for a stop or purge in progress).
+    /// IRQL: `PASSIVE_LEVEL`, by this library's rule.
     ///
     /// # Errors
     ///
@@ -120,10 +144,14 @@ pub trait IoTargetState: private::Sealed {
     #[doc(alias = "WdfIoTargetStart")]
     fn start(&self) -> Result {
         require_passive()?;
-        // SAFETY: the handle is that of a live target.
-        NtStatus::from_raw(unsafe { ffi::WdfIoTargetStart(self.target_handle()) })
-            .ok()
-            .map(drop)
+        let target = self.target_handle();
+        let start = || {
+            // SAFETY: the handle is that of a live target, whose state nobody else changes now.
+            let status = unsafe { ffi::WdfIoTargetStart(target) };
+            NtStatus::from_raw(status).ok().map(drop)
+        };
+        // SAFETY: the handle is that of a live target, which `self` is.
+        unsafe { change_state(target, start) }
     }
 
     /// Holds requests back from now on: a synchronous send then *waits* until the target is
@@ -146,9 +174,14 @@ pub trait IoTargetState: private::Sealed {
         if sent != SentIo::LeavePending {
             require_passive()?;
         }
-        // SAFETY: the handle is that of a live target.
-        unsafe { ffi::WdfIoTargetStop(self.target_handle(), action) };
-        Ok(())
+        let target = self.target_handle();
+        let stop = || {
+            // SAFETY: the handle is that of a live target, whose state nobody else changes now.
+            unsafe { ffi::WdfIoTargetStop(target, action) };
+            Ok(())
+        };
+        // SAFETY: the handle is that of a live target, which `self` is.
+        unsafe { change_state(target, stop) }
     }
 
     /// Cancels all requests, waits for them, and refuses new ones until the target is started.
@@ -163,9 +196,14 @@ pub trait IoTargetState: private::Sealed {
     #[doc(alias = "WdfIoTargetPurge")]
     fn purge(&self) -> Result {
         require_passive()?;
-        // SAFETY: the handle is that of a live target.
-        unsafe { ffi::WdfIoTargetPurge(self.target_handle(), ffi::PURGE_IO_AND_WAIT) };
-        Ok(())
+        let target = self.target_handle();
+        let purge = || {
+            // SAFETY: the handle is that of a live target, whose state nobody else changes now.
+            unsafe { ffi::WdfIoTargetPurge(target, ffi::PURGE_IO_AND_WAIT) };
+            Ok(())
+        };
+        // SAFETY: the handle is that of a live target, which `self` is.
+        unsafe { change_state(target, purge) }
     }
 }
 
@@ -250,7 +288,7 @@ impl IoTarget {
         // The framework leaves it alone when nothing is sent.
         let mut written: ffi::ULONG_PTR = 0;
         let count = &raw mut written;
-        let status = request.into().send(|request| {
+        let status = request.into().send(options.has_timeout(), |request| {
             // SAFETY: the target and the request are live; the request is idle and this thread's
             // alone for the whole call; all pointers are to locals, or to what `buffer` borrows,
             // that outlive the call, and the framework is done with them when it returns.
@@ -325,9 +363,9 @@ pub fn send_in_pieces(
         let piece = MemoryDescriptor::memory_range(memory, done..end)
             .map_err(|error| TransferError::new(error, Some(done)))?;
         match send(piece, done) {
-            // `Transferred` never has more than the piece, so that `done` stays within the memory.
             Ok(sent) => {
-                done = done.saturating_add(sent.bytes());
+                // What `send` returns may be the count of something else: never more than the piece.
+                done = end.min(done.saturating_add(sent.bytes()));
                 if done < end {
                     break;
                 }
@@ -478,24 +516,6 @@ impl RemoteIoTarget {
         let status = unsafe { ffi::WdfIoTargetOpen(target.as_raw(), params) };
         NtStatus::from_raw(status).ok()?;
         Ok(target)
-    }
-
-    /// Closes the device: requests that wait in the framework fail, those sent are cancelled and
-    /// waited for. Later sends fail with `STATUS_INVALID_DEVICE_STATE`. Dropping does the same.
-    ///
-    /// C:
-    /// [`WdfIoTargetClose`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfiotarget/nf-wdfiotarget-wdfiotargetclose).
-    /// IRQL: `PASSIVE_LEVEL`.
-    ///
-    /// # Errors
-    ///
-    /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`.
-    #[doc(alias = "WdfIoTargetClose")]
-    pub fn close(&self) -> Result {
-        require_passive()?;
-        // SAFETY: the target is a live remote one (the type's invariant).
-        unsafe { ffi::WdfIoTargetClose(self.as_raw()) };
-        Ok(())
     }
 }
 

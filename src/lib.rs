@@ -13,7 +13,7 @@
 //! | send it | [`IoTarget`], [`RemoteIoTarget`], [`UsbDevice`], [`UsbPipe`], [`SendOptions`], [`SendRequest`] |
 //! | cancel it | [`Request`], [`CancelHandle`] |
 //! | see how it ended | [`Transferred`], [`TransferError`], [`Error`], [`ErrorKind`], [`NtStatus`] |
-//! | keep state | [`context!`], [`Rundown`], [`ObjectRef`] |
+//! | keep state | [`context!`], [`Rundown`] |
 //!
 //! A DDI is found by its C name in the search of this documentation. The README has a first driver;
 //! `docs/traps.md` says what becomes of KMDF's surprises here.
@@ -37,6 +37,7 @@
 mod caller_context;
 mod device;
 mod driver;
+mod exclusive;
 pub mod ffi;
 mod io_target;
 mod irql;
@@ -61,7 +62,7 @@ pub use irql::Irql;
 pub use memory::{
     Mdl, Memory, MemoryDescriptor, MemoryMdl, PreallocatedMemory, RequestMemory, WdfMemory,
 };
-pub use object::{Context, Object, ObjectRef, Referenceable};
+pub use object::{Context, Object};
 pub use queue::{EvtIoDeviceControl, EvtIoRead, EvtIoWrite, Queue, QueueConfig};
 pub use request::{CancelHandle, Cancellation, Received, Request, RequestParameters, SendRequest};
 pub use rundown::{Rundown, RundownGuard};

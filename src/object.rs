@@ -1,11 +1,8 @@
 //! Framework objects: handles, references, contexts.
 //!
-//! Three ways to hold one:
-//!
-//! * `&'cb T` is borrowed, for a callback or from an object that is;
-//! * [`ObjectRef<T>`] holds a framework reference and can be stored;
-//! * an object that the driver created ([`Request`](crate::Request), [`Memory`](crate::Memory),
-//!   [`RemoteIoTarget`](crate::RemoteIoTarget)) is deleted when dropped.
+//! Two ways to hold one: `&'cb T` is borrowed, for a callback or from an object that is; an object
+//! that the driver created ([`Request`](crate::Request), [`Memory`](crate::Memory),
+//! [`RemoteIoTarget`](crate::RemoteIoTarget)) is deleted when dropped.
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
@@ -17,6 +14,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ffi;
+use crate::status::{Error, NtStatus, Result};
 
 /// The size of `T`, as the `Size` field of a WDF structure has it.
 pub(crate) const fn size_of_u32<T>() -> u32 {
@@ -117,7 +115,7 @@ pub(crate) use object;
 ///
 /// Every safe call on the object is sound while a reference is held, even after the framework
 /// deleted the object.
-pub unsafe trait Referenceable: Object {}
+pub(crate) unsafe trait Referenceable: Object {}
 
 /// A framework reference to an object, taken by `WdfObjectReference` and given back when dropped.
 ///
@@ -129,7 +127,7 @@ pub unsafe trait Referenceable: Object {}
 /// `object` is a handle of type `T` on which one reference is held.
 #[doc(alias = "WdfObjectReference")]
 #[doc(alias = "WdfObjectReferenceActual")]
-pub struct ObjectRef<T: Referenceable> {
+pub(crate) struct ObjectRef<T: Referenceable> {
     object: NonNull<T>,
 }
 
@@ -146,7 +144,7 @@ impl<T: Referenceable> ObjectRef<T> {
     /// [`WdfObjectReference`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfobject/nf-wdfobject-wdfobjectreference).
     /// IRQL: up to `DISPATCH_LEVEL`.
     #[must_use]
-    pub fn new(object: &T) -> Self {
+    pub(crate) fn new(object: &T) -> Self {
         reference(object.as_object());
         // INVARIANT: the reference was just taken.
         Self {
@@ -398,10 +396,10 @@ unsafe fn slot<'a, C: Context>(object: ffi::WDFOBJECT) -> Option<&'a Slot<C>> {
 ///
 /// # Safety
 ///
-/// `object` was just created with [`attributes_with_context`] of `C`, and no other code can see it
-/// yet.
+/// `object` is live, its context of type `C` was just made, and no other code fills it or, before it
+/// is ready, looks at it.
 pub(crate) unsafe fn initialise<C: Context>(object: ffi::WDFOBJECT, value: C) {
-    // SAFETY: the object was just created, by the caller's word.
+    // SAFETY: the object is live, by the caller's word.
     if let Some(slot) = unsafe { slot::<C>(object) } {
         // SAFETY: nobody else can see the object, so that the value is not read or written
         // meanwhile.
@@ -409,6 +407,41 @@ pub(crate) unsafe fn initialise<C: Context>(object: ffi::WDFOBJECT, value: C) {
         // INVARIANT: the value was written just above.
         slot.ready.store(true, Ordering::Release);
     }
+}
+
+/// The context of type `C` of an object that others share, which is made at its first use.
+///
+/// # Errors
+///
+/// * `STATUS_INSUFFICIENT_RESOURCES`: no memory.
+/// * `STATUS_DELETE_PENDING`: the object is being deleted.
+/// * `STATUS_DEVICE_BUSY`: another thread is making it at this moment.
+///
+/// # Safety
+///
+/// `object` is a handle of an object that is not destroyed during `'a`. No other code makes a
+/// context of type `C` for it.
+pub(crate) unsafe fn context_at_first_use<'a, C: Context>(
+    object: ffi::WDFOBJECT,
+    value: impl FnOnce() -> C,
+) -> Result<&'a C> {
+    // SAFETY: the caller's contract.
+    if let Some(context) = unsafe { context(object) } {
+        return Ok(context);
+    }
+    let mut attributes = attributes_with_context::<C>();
+    let mut place = ptr::null_mut();
+    // SAFETY: the object is valid by the caller's word, the rest are locals.
+    let status =
+        unsafe { ffi::WdfObjectAllocateContext(object, &raw mut attributes, &raw mut place) };
+    let status = NtStatus::from_raw(status).ok()?;
+    // Of several threads the framework lets one make it; only that one fills it.
+    if status != NtStatus::OBJECT_NAME_EXISTS {
+        // SAFETY: this thread just made the context, and until it is ready nobody looks at it.
+        unsafe { initialise(object, value()) };
+    }
+    // SAFETY: the caller's contract.
+    unsafe { context(object) }.ok_or(Error::DEVICE_BUSY)
 }
 
 /// The context of type `C`; `None` if the object has none, or it was not initialised.

@@ -78,6 +78,11 @@ impl SendOptions {
         }
     }
 
+    /// Whether a time-out is set.
+    pub(crate) const fn has_timeout(&self) -> bool {
+        self.timeout.is_some()
+    }
+
     /// The options as the framework takes them; `None` stands for the NULL pointer, which is the
     /// default.
     #[inline]

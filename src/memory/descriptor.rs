@@ -67,12 +67,6 @@ enum Kind {
     },
 }
 
-// SAFETY: it stands for a `&'a` of bytes, of a memory object or of an MDL, all of which may be
-// shared between threads.
-unsafe impl Send for MemoryDescriptor<'_> {}
-// SAFETY: as for Send.
-unsafe impl Sync for MemoryDescriptor<'_> {}
-
 /// The length as the framework has it, unless that would truncate it.
 #[inline]
 const fn length(bytes: usize) -> Result<u32> {

@@ -23,9 +23,6 @@ pub struct Mdl {
     _raw: PhantomData<*mut ffi::MDL>,
 }
 
-// SAFETY: nothing but the byte count is read, and that does not change while the MDL exists.
-unsafe impl Sync for Mdl {}
-
 impl private::Sealed for Mdl {}
 
 impl Mdl {
@@ -89,10 +86,9 @@ pub struct MemoryMdl<'m> {
     _memory: PhantomData<&'m Memory>,
 }
 
-// SAFETY: an MDL belongs to no thread; it is only read while shared.
+// SAFETY: an MDL belongs to no thread. It is not `Sync`: those below map it, which changes it, and
+// may not do so for two threads at once.
 unsafe impl Send for MemoryMdl<'_> {}
-// SAFETY: as for Send.
-unsafe impl Sync for MemoryMdl<'_> {}
 
 impl<'m> MemoryMdl<'m> {
     /// Makes an MDL over all of `memory`.

@@ -22,7 +22,9 @@ use crate::status::Result;
 /// `&mut Request` and `&Received` convert by themselves.
 #[derive(Debug)]
 pub enum SendRequest<'r> {
-    /// The framework's own, made for this one send.
+    /// The framework's own, made for this one send. It carries nothing of a received request: not
+    /// its file object, and not the flags of its stack location, write-through among them; a
+    /// forwarded one does.
     Framework,
     /// One that the driver created and uses again: nothing is allocated to send it, and it can be
     /// cancelled by a [`CancelHandle`].
@@ -51,7 +53,11 @@ impl SendRequest<'_> {
     ///
     /// As [`Received::prepare_to_send`]; `send` was not called then.
     #[inline(always)]
-    pub(crate) fn send<R>(self, send: impl FnOnce(ffi::WDFREQUEST) -> R) -> Result<R> {
+    pub(crate) fn send<R>(
+        self,
+        timeout: bool,
+        send: impl FnOnce(ffi::WDFREQUEST) -> R,
+    ) -> Result<R> {
         Ok(match self {
             Self::Framework => send(ptr::null_mut()),
             Self::Created(request) => {
@@ -60,7 +66,7 @@ impl SendRequest<'_> {
                 result
             }
             Self::Received(request) => {
-                request.prepare_to_send()?;
+                request.prepare_to_send(timeout)?;
                 send(request.handle())
             }
         })

@@ -8,11 +8,11 @@ use core::ptr::{self, NonNull};
 
 use super::request_parameters::RequestParameters;
 use super::reuse;
-use crate::caller_context::LockedBuffers;
+use crate::caller_context::{LockedBuffers, does_neither_io};
 use crate::ffi;
 use crate::memory::{Mdl, RequestMemory};
 use crate::object::{NotSync, context, size_of_u32};
-use crate::status::{Error, NtStatus, Result};
+use crate::status::{Error, NtStatus, Result, Severity};
 
 /// A request from a queue, to be completed or passed on exactly once.
 ///
@@ -28,10 +28,30 @@ use crate::status::{Error, NtStatus, Result};
 pub struct Received<'q> {
     handle: NonNull<ffi::WDFREQUEST__>,
     queue: ffi::WDFQUEUE,
-    sent: Cell<bool>,
+    sent: Cell<Sent>,
+    /// Bytes at the start of the output that this driver wrote.
+    written: usize,
     _queue: PhantomData<&'q ()>,
     // Not Sync: two threads must not send the same request.
     _not_sync: NotSync,
+}
+
+/// What was done with a request before.
+#[derive(Clone, Copy)]
+enum Sent {
+    /// Nothing.
+    Never,
+    /// It was sent. What cancelled it, if anything did, was the application.
+    Plain,
+    /// It was sent with a time-out, which cancels it too.
+    WithTimeout,
+}
+
+/// Of whose requests a rule speaks.
+#[derive(Clone, Copy)]
+enum Requestor {
+    User,
+    Any,
 }
 
 // SAFETY: a request belongs to no thread; whoever has it may complete it anywhere.
@@ -50,7 +70,8 @@ impl<'q> Received<'q> {
         Self {
             handle,
             queue,
-            sent: Cell::new(false),
+            sent: Cell::new(Sent::Never),
+            written: 0,
             _queue: PhantomData,
             _not_sync: PhantomData,
         }
@@ -123,6 +144,7 @@ impl<'q> Received<'q> {
         let memory = match locked {
             Some(memory) => memory.as_ptr(),
             None => {
+                self.refuse_bare_address(Requestor::User)?;
                 let mut memory = ptr::null_mut();
                 // SAFETY: the driver owns the request; the out-parameter lives through the call.
                 let status =
@@ -158,6 +180,7 @@ impl<'q> Received<'q> {
             // debugger when asked.
             return Err(Error::INVALID_DEVICE_REQUEST);
         }
+        self.refuse_bare_address(Requestor::Any)?;
         let mut mdl = ptr::null_mut();
         // SAFETY: the driver owns the request; the out-parameter lives through the call.
         let status = unsafe { ffi::WdfRequestRetrieveInputWdmMdl(self.handle(), &raw mut mdl) };
@@ -182,13 +205,20 @@ impl<'q> Received<'q> {
     #[doc(alias = "WdfRequestRetrieveOutputMemory")]
     #[doc(alias = "WdfRequestRetrieveOutputBuffer")]
     pub fn write_output(&mut self, answer: &[u8]) -> Result<usize> {
+        self.refuse_bare_address(Requestor::User)?;
+        if self.parameters().output_is_input() {
+            // METHOD_IN_DIRECT: the application's second buffer is for reading from; the framework
+            // has it read-only, and under its verifier breaks into the debugger.
+            return Err(Error::INVALID_DEVICE_REQUEST);
+        }
         let mut memory = ptr::null_mut();
         // SAFETY: the driver owns the request; the out-parameter lives through the call.
         let status = unsafe { ffi::WdfRequestRetrieveOutputMemory(self.handle(), &raw mut memory) };
         NtStatus::from_raw(status).ok()?;
         // SAFETY: the framework keeps the memory until the request is completed.
-        let memory = unsafe { RequestMemory::new(memory) }?;
-        memory.fill_from(answer)
+        let written = unsafe { RequestMemory::new(memory) }?.fill_from(answer)?;
+        self.written = self.written.max(written);
+        Ok(written)
     }
 
     /// Completes the request: `Information` is 0.
@@ -211,7 +241,9 @@ impl<'q> Received<'q> {
     /// What must not reach the framework is replaced:
     ///
     /// * `STATUS_PENDING`, which is no completion, by `STATUS_DRIVER_INTERNAL_ERROR`;
-    /// * a success with more bytes than the request has room for, which is a bugcheck, by
+    /// * a success or warning with more bytes than the request has room for, which is a bugcheck, or
+    ///   than [`write_output`](Self::write_output) wrote, which shows the application what happened
+    ///   to lie in the system's memory, by
     ///   `STATUS_DRIVER_INTERNAL_ERROR` and 0;
     /// * `STATUS_WDF_DEVICE_REMOVED_NOT_SENT`, which the framework would turn into
     ///   `STATUS_INVALID_DEVICE_REQUEST`, by `STATUS_DEVICE_REMOVED`.
@@ -222,9 +254,10 @@ impl<'q> Received<'q> {
             NtStatus::WDF_DEVICE_REMOVED_NOT_SENT => NtStatus::DEVICE_REMOVED,
             status => status,
         };
-        let (status, information) = if status.is_success()
+        // For a warning too the system copies that many bytes to the application.
+        let (status, information) = if status.severity() != Severity::Error
             && information > 0
-            && information > self.parameters().information_limit()
+            && information > self.parameters().information_limit(self.written)
         {
             (NtStatus::DRIVER_INTERNAL_ERROR, 0)
         } else {
@@ -291,17 +324,50 @@ impl<'q> Received<'q> {
     ///
     /// # Errors
     ///
-    /// Whatever `WdfRequestReuse` says; for a request from a queue it always succeeds.
+    /// * `STATUS_CANCELLED`: the application cancelled it during the last send.
     #[inline]
-    pub(super) fn prepare_to_send(&self) -> Result {
-        if self.sent.replace(true) {
-            // SAFETY: the driver owns the request, and a synchronous send is over when it returns.
-            NtStatus::from_raw(unsafe { reuse(self.handle()) }).ok()?;
-            // SAFETY: as above. A reused request from a queue keeps its byte count, which a refused
-            // send would report as its own.
-            unsafe { ffi::WdfRequestSetInformation(self.handle(), 0) };
+    pub(super) fn prepare_to_send(&self, timeout: bool) -> Result {
+        let now = if timeout {
+            Sent::WithTimeout
+        } else {
+            Sent::Plain
+        };
+        match self.sent.replace(now) {
+            Sent::Never => return Ok(()),
+            // To reuse it would forget the cancel.
+            Sent::Plain if self.is_cancelled() => return Err(Error::CANCELLED),
+            Sent::Plain | Sent::WithTimeout => {}
         }
+        // SAFETY: the driver owns the request, and a synchronous send is over when it returns.
+        NtStatus::from_raw(unsafe { reuse(self.handle()) }).ok()?;
+        // SAFETY: as above. A reused request from a queue keeps its byte count, which a refused
+        // send would report as its own.
+        unsafe { ffi::WdfRequestSetInformation(self.handle(), 0) };
         Ok(())
+    }
+
+    /// Refuses neither I/O whose buffer nobody locked. Asked for the data of such a request from
+    /// user mode the framework hands out a NULL buffer, and for the MDL of any it has none; under
+    /// its verifier it breaks into the debugger for both.
+    fn refuse_bare_address(&self, requestor: Requestor) -> Result {
+        // SAFETY: the queue exists as long as `'q` (the type's invariant).
+        let device = unsafe { ffi::WdfIoQueueGetDevice(self.queue) };
+        // SAFETY: a queue's device exists as long as the queue.
+        if !unsafe { does_neither_io(device) } {
+            return Ok(());
+        }
+        // SAFETY: the driver owns the request.
+        let mode = unsafe { ffi::WdfRequestGetRequestorMode(self.handle()) };
+        let concerned = match requestor {
+            Requestor::User => mode != ffi::KERNEL_MODE,
+            Requestor::Any => true,
+        };
+        match self.parameters() {
+            RequestParameters::Read { .. } | RequestParameters::Write { .. } if concerned => {
+                Err(Error::INVALID_DEVICE_REQUEST)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn locked_buffers(&self) -> Option<&LockedBuffers> {

@@ -79,12 +79,18 @@ impl RequestParameters {
         }
     }
 
-    /// The most that `Information` may be when the request succeeds.
-    pub(super) const fn information_limit(&self) -> usize {
+    /// The most that `Information` may be unless the request fails, when the driver wrote `written`
+    /// bytes of output.
+    pub(super) fn information_limit(&self, written: usize) -> usize {
         match *self {
-            Self::Read { length, .. } | Self::Write { length, .. } => length,
-            Self::DeviceControl { output_length, .. } => output_length,
+            Self::Write { length, .. } => length,
+            Self::Read { .. } | Self::DeviceControl { .. } => written,
             Self::Other { .. } => usize::MAX,
         }
+    }
+
+    /// Whether the control code's second buffer is one to read from (`METHOD_IN_DIRECT`).
+    pub(super) fn output_is_input(&self) -> bool {
+        matches!(*self, Self::DeviceControl { code, .. } if code & 3 == ffi::METHOD_IN_DIRECT)
     }
 }

@@ -7,30 +7,41 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::pipe::{Any, PipeKey, UsbPipe};
 use crate::device::Device;
+use crate::exclusive::Exclusive;
 use crate::ffi;
 use crate::irql::require_passive;
-use crate::object::{Created, Object, attributes, size_of_u32};
+use crate::object::{Created, Object, attributes, context, context_at_first_use, size_of_u32};
 use crate::status::{Error, NtStatus, Result};
 
-/// A USB device, by its WDF object. Created in
+/// A USB device, by its WDF object, until its configuration is selected. Created in
 /// [`evt_device_prepare_hardware`](crate::PnpPowerCallbacks::evt_device_prepare_hardware), deleted
-/// when dropped.
+/// when dropped. It borrows the device it is of, which it cannot outlive.
 ///
 /// C: [Working with USB
 /// devices](https://learn.microsoft.com/windows-hardware/drivers/wdf/working-with-usb-devices).
 #[doc(alias = "WDFUSBDEVICE")]
-pub struct UsbDevice {
+pub struct UsbDevice<'d> {
     object: Created<ffi::WDFUSBDEVICE__>,
-    /// Whose USB device it is; for comparing only.
-    device: ffi::WDFDEVICE,
+    _device: PhantomData<&'d ()>,
 }
 
-// SAFETY: a USB target may be used from any thread; the framework locks it.
-unsafe impl Send for UsbDevice {}
-// SAFETY: as for Send.
-unsafe impl Sync for UsbDevice {}
+/// Taken while a device has a USB device: a second one would select the configuration anew under the
+/// first one's pipes.
+struct UsbClaim(Exclusive);
 
-impl UsbDevice {
+crate::context!(UsbClaim);
+
+/// EvtCleanupCallback of the USB device: another may be created.
+unsafe extern "C" fn evt_usb_device_cleanup(object: ffi::WDFOBJECT) {
+    // SAFETY: the object is a USB device, which is an I/O target, and lives through its cleanup.
+    let device = unsafe { ffi::WdfIoTargetGetDevice(object.cast()) };
+    // SAFETY: the device is the parent, whose contexts outlive the cleanup of its children.
+    if let Some(UsbClaim(exclusive)) = unsafe { context(device.cast()) } {
+        exclusive.release();
+    }
+}
+
+impl<'d> UsbDevice<'d> {
     /// Reads the device's descriptors and makes its interfaces known.
     ///
     /// C:
@@ -44,16 +55,35 @@ impl UsbDevice {
     /// * `STATUS_INVALID_PARAMETER`, `STATUS_UNSUCCESSFUL`, `STATUS_DEVICE_DATA_ERROR`: the
     ///   descriptors are malformed.
     /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory.
+    /// * `STATUS_DEVICE_BUSY`: `device` has a USB device, or a configuration made of one, already.
     /// * any other: the USB stack's.
     #[doc(alias = "WdfUsbTargetDeviceCreate")]
     #[doc(alias = "WdfUsbTargetDeviceCreateWithParameters")]
-    pub fn create<D>(device: &Device<D>) -> Result<Self> {
+    pub fn create<D>(device: &'d Device<D>) -> Result<Self> {
         require_passive()?;
+        // SAFETY: the device is live, and only this function makes a context of that type.
+        let UsbClaim(exclusive) =
+            unsafe { context_at_first_use(device.as_object(), || UsbClaim(Exclusive::new())) }?;
+        if !exclusive.claim() {
+            return Err(Error::DEVICE_BUSY);
+        }
+        let created = Self::create_claimed(device);
+        if created.is_err() {
+            // There is no object whose cleanup would.
+            exclusive.release();
+        }
+        created
+    }
+
+    fn create_claimed<D>(device: &'d Device<D>) -> Result<Self> {
         let mut config = ffi::WDF_USB_DEVICE_CREATE_CONFIG {
             Size: size_of_u32::<ffi::WDF_USB_DEVICE_CREATE_CONFIG>(),
             USBDClientContractVersion: ffi::USBD_CLIENT_CONTRACT_VERSION_602,
         };
-        let mut attributes = attributes();
+        let mut attributes = ffi::WDF_OBJECT_ATTRIBUTES {
+            EvtCleanupCallback: Some(evt_usb_device_cleanup),
+            ..attributes()
+        };
         let mut handle = ptr::null_mut();
         // SAFETY: the device is live; the other pointers are to locals that live through the call.
         let status = unsafe {
@@ -70,7 +100,7 @@ impl UsbDevice {
         let object = unsafe { Created::new(handle) };
         Ok(Self {
             object,
-            device: device.as_raw(),
+            _device: PhantomData,
         })
     }
 
@@ -78,8 +108,7 @@ impl UsbDevice {
     /// `pick` choose among its pipes.
     ///
     /// `pick` gets the interfaces for as long as it runs and returns what the driver keeps, usually
-    /// a [`PipeKey`] or several. `device` is the device that this was created for; that it is
-    /// borrowed keeps the interfaces there meanwhile.
+    /// a [`PipeKey`] or several.
     ///
     /// C:
     /// [`WdfUsbTargetDeviceSelectConfig`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfusb/nf-wdfusb-wdfusbtargetdeviceselectconfig)
@@ -89,7 +118,6 @@ impl UsbDevice {
     /// # Errors
     ///
     /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`.
-    /// * `STATUS_INVALID_PARAMETER`: `device` is another device.
     /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory.
     /// * any other: the USB stack's, or `pick`'s.
     ///
@@ -97,18 +125,14 @@ impl UsbDevice {
     #[doc(alias = "WdfUsbTargetDeviceSelectConfig")]
     #[doc(alias = "WDF_USB_DEVICE_SELECT_CONFIG_PARAMS_INIT_SINGLE_INTERFACE")]
     #[doc(alias = "WDF_USB_DEVICE_SELECT_CONFIG_PARAMS_INIT_MULTIPLE_INTERFACES")]
-    pub fn select_config<D, T>(
+    pub fn select_config<T>(
         self,
-        device: &Device<D>,
         pick: impl FnOnce(&UsbInterfaces<'_>) -> Result<T>,
     ) -> Result<(UsbConfiguration, T)> {
         require_passive()?;
-        if self.device != device.as_raw() {
-            return Err(Error::INVALID_PARAMETER);
-        }
         let mut params = ffi::WDF_USB_DEVICE_SELECT_CONFIG_PARAMS {
             Size: size_of_u32::<ffi::WDF_USB_DEVICE_SELECT_CONFIG_PARAMS>(),
-            Type: if self.num_interfaces() == 1 {
+            Type: if num_interfaces(&self.object) == 1 {
                 ffi::SELECT_CONFIG_SINGLE_INTERFACE
             } else {
                 ffi::SELECT_CONFIG_MULTI_INTERFACE
@@ -128,7 +152,7 @@ impl UsbDevice {
         // Never wraps: at a thousand a second it would take 500 million years.
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let configuration = UsbConfiguration {
-            device: self,
+            object: self.object,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
         };
         let picked = pick(&UsbInterfaces {
@@ -136,14 +160,14 @@ impl UsbDevice {
         })?;
         Ok((configuration, picked))
     }
-
-    fn num_interfaces(&self) -> u8 {
-        // SAFETY: the USB device is live.
-        unsafe { ffi::WdfUsbTargetDeviceGetNumInterfaces(self.object.as_ptr()) }
-    }
 }
 
-impl fmt::Debug for UsbDevice {
+fn num_interfaces(usb_device: &Created<ffi::WDFUSBDEVICE__>) -> u8 {
+    // SAFETY: the USB device is live.
+    unsafe { ffi::WdfUsbTargetDeviceGetNumInterfaces(usb_device.as_ptr()) }
+}
+
+impl fmt::Debug for UsbDevice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("UsbDevice").field(&self.object).finish()
     }
@@ -152,12 +176,18 @@ impl fmt::Debug for UsbDevice {
 /// A USB device whose configuration is selected. Its pipes cannot be used beyond it.
 ///
 /// Keep it where callbacks find it while the hardware is there, in a [`Rundown`](crate::Rundown).
+/// Dropping it deletes the USB device; another can be created then.
 #[derive(Debug)]
 pub struct UsbConfiguration {
-    device: UsbDevice,
+    object: Created<ffi::WDFUSBDEVICE__>,
     /// Unlike that of any other configuration of any device in this driver.
     id: u64,
 }
+
+// SAFETY: a USB target may be used from any thread; the framework locks it.
+unsafe impl Send for UsbConfiguration {}
+// SAFETY: as for Send.
+unsafe impl Sync for UsbConfiguration {}
 
 impl UsbConfiguration {
     /// The pipe that `key` was made from.
@@ -171,13 +201,6 @@ impl UsbConfiguration {
             return Err(Error::INVALID_DEVICE_STATE);
         }
         Ok(key.pipe())
-    }
-
-    /// Gives the device back, so that a configuration can be selected anew. No pipe of this one is
-    /// in use any more: they borrow it.
-    #[must_use]
-    pub fn into_device(self) -> UsbDevice {
-        self.device
     }
 }
 
@@ -196,10 +219,10 @@ impl<'c> UsbInterfaces<'c> {
     #[doc(alias = "WdfUsbTargetDeviceGetInterface")]
     pub fn iter(&self) -> impl Iterator<Item = UsbInterface<'c>> + use<'c> {
         let configuration = self.configuration;
-        (0..configuration.device.num_interfaces()).filter_map(move |index| {
+        (0..num_interfaces(&configuration.object)).filter_map(move |index| {
             // SAFETY: the USB device is live; an index out of range gives NULL.
             let handle = unsafe {
-                ffi::WdfUsbTargetDeviceGetInterface(configuration.device.object.as_ptr(), index)
+                ffi::WdfUsbTargetDeviceGetInterface(configuration.object.as_ptr(), index)
             };
             // INVARIANT: an interface of the live device.
             NonNull::new(handle).map(|handle| UsbInterface {

@@ -329,7 +329,7 @@ impl UsbPipe<'_, Out> {
         let raw_options = raw_options.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         let mut written: ffi::ULONG = 0;
         let count = &raw mut written;
-        let status = request.into().send(|request| {
+        let status = request.into().send(options.has_timeout(), |request| {
             // SAFETY: the pipe and the request are live; the request is idle and this thread's
             // alone for the whole call; all pointers are to locals, or to what `buffer` borrows,
             // that outlive the call, and the framework is done with them when it returns.

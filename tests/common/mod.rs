@@ -169,17 +169,16 @@ impl Usb {
 
 impl PnpPowerCallbacks for Probe {
     fn evt_device_prepare_hardware(&self, device: &Device<Self>) -> Result {
-        let (configuration, out) =
-            UsbDevice::create(device)?.select_config(device, |interfaces| {
-                let mut pipes = interfaces.pipes().filter_map(UsbPipe::into_out);
-                let pipe = pipes.find(|pipe| {
-                    matches!(
-                        pipe.information().pipe_type,
-                        PipeType::Bulk | PipeType::Interrupt
-                    )
-                });
-                pipe.map(|pipe| pipe.key()).ok_or(Error::NOT_FOUND)
-            })?;
+        let (configuration, out) = UsbDevice::create(device)?.select_config(|interfaces| {
+            let mut pipes = interfaces.pipes().filter_map(UsbPipe::into_out);
+            let pipe = pipes.find(|pipe| {
+                matches!(
+                    pipe.information().pipe_type,
+                    PipeType::Bulk | PipeType::Interrupt
+                )
+            });
+            pipe.map(|pipe| pipe.key()).ok_or(Error::NOT_FOUND)
+        })?;
         self.usb
             .publish(Usb { configuration, out })
             .map_err(|_in_use| Error::DEVICE_BUSY)

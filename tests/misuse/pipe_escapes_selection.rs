@@ -1,8 +1,8 @@
 //! While a configuration is being selected its pipes can only be chosen among, not taken away.
-use kmdf::{Any, Device, UsbDevice, UsbPipe};
+use kmdf::{Any, UsbDevice, UsbPipe};
 
-fn select<'a, D>(usb: UsbDevice, device: &'a Device<D>) -> Option<UsbPipe<'a, Any>> {
-    let (_configuration, pipe) = usb.select_config(device, |interfaces| Ok(interfaces.pipes().next())).unwrap();
+fn select<'a>(usb: UsbDevice<'a>) -> Option<UsbPipe<'a, Any>> {
+    let (_configuration, pipe) = usb.select_config(|interfaces| Ok(interfaces.pipes().next())).unwrap();
     pipe
 }
 

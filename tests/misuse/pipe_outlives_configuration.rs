@@ -3,7 +3,7 @@ use kmdf::{MemoryDescriptor, Out, PipeKey, SendOptions, SendRequest, UsbConfigur
 
 fn deselect(configuration: UsbConfiguration, key: &PipeKey<Out>) {
     let pipe = configuration.pipe(key).unwrap();
-    let _device = configuration.into_device();
+    drop(configuration);
     let _ = pipe.pipe_write_sync(SendRequest::Framework, MemoryDescriptor::NONE, &SendOptions::new());
 }
 

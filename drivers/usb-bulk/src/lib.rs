@@ -111,15 +111,14 @@ impl Hardware {
 
 impl PnpPowerCallbacks for BulkDevice {
     fn evt_device_prepare_hardware(&self, device: &Device<Self>) -> Result {
-        let (configuration, bulk_out) =
-            UsbDevice::create(device)?.select_config(device, |interfaces| {
-                interfaces
-                    .pipes()
-                    .filter(|pipe| pipe.information().pipe_type == PipeType::Bulk)
-                    .find_map(UsbPipe::into_out)
-                    .map(|pipe| pipe.key())
-                    .ok_or(Error::NOT_FOUND)
-            })?;
+        let (configuration, bulk_out) = UsbDevice::create(device)?.select_config(|interfaces| {
+            interfaces
+                .pipes()
+                .filter(|pipe| pipe.information().pipe_type == PipeType::Bulk)
+                .find_map(UsbPipe::into_out)
+                .map(|pipe| pipe.key())
+                .ok_or(Error::NOT_FOUND)
+        })?;
         self.hardware
             .publish(Hardware {
                 configuration,

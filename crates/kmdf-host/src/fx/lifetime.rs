@@ -66,16 +66,20 @@ impl System {
             self.debug_break("WdfObjectDelete of an object that only the framework may delete");
             return;
         }
-        self.delete_object(&object);
-    }
-
-    /// Deletes an object: dispose, destroy the children, give up the creation reference.
-    pub(crate) fn delete_object(&self, object: &Rc<Object>) {
-        if !object.is_live() {
+        if object.delete_called.replace(true) {
             self.violation(
                 ViolationKind::Delete,
                 format!("a {} was deleted a second time", object.class_name()),
             );
+            return;
+        }
+        self.delete_object(&object);
+    }
+
+    /// Deletes an object: dispose, destroy the children, give up the creation reference. One that
+    /// was deleted with its parent, and whose memory a reference keeps, is left as it is.
+    pub(crate) fn delete_object(&self, object: &Rc<Object>) {
+        if !object.is_live() {
             return;
         }
         if self.irql() > PASSIVE_LEVEL && needs_passive(object) {

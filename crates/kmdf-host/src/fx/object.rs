@@ -65,6 +65,8 @@ pub(crate) struct Object {
     place: Cell<u64>,
     pub(crate) contexts: RefCell<Vec<Context>>,
     pub(crate) no_delete: Cell<bool>,
+    /// The driver called `WdfObjectDelete` on it.
+    pub(crate) delete_called: Cell<bool>,
     /// Cleanup must run at `PASSIVE_LEVEL`.
     pub(crate) passive_dispose: Cell<bool>,
     pub(crate) driver: Cell<DriverNumber>,
@@ -89,6 +91,7 @@ impl Object {
             place: Cell::new(0),
             contexts: RefCell::new(Vec::new()),
             no_delete: Cell::new(false),
+            delete_called: Cell::new(false),
             passive_dispose: Cell::new(false),
             driver: Cell::new(driver),
             level: Cell::new(Level::Dispatch),
