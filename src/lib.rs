@@ -24,7 +24,8 @@
 //!   lifetime, not by what a lower driver answers.
 //! * No panic: none is linked into a driver.
 //! * The path of a write allocates nothing and takes no lock: descriptor and options stand on the
-//!   stack, one call goes through the framework's table.
+//!   stack, one call goes through the framework's table. (A send that somebody cancels at that
+//!   moment waits for the canceller to be done.)
 //! * A length is never truncated, a time-out never becomes "for ever", a status is never changed
 //!   but where the documentation says so.
 //!

@@ -20,8 +20,8 @@ object! {
 
 /// Takes the writes of a queue.
 pub trait EvtIoWrite: Context {
-    /// A write of `length` bytes. Its data: [`Received::input_memory`]. It has to be completed or
-    /// passed on, here or later.
+    /// A write of `length` bytes. Its data: [`Received::input_memory`]. It is completed or
+    /// passed on before the callback returns.
     ///
     /// C:
     /// [`EVT_WDF_IO_QUEUE_IO_WRITE`](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nc-wdfio-evt_wdf_io_queue_io_write).

@@ -4,6 +4,8 @@
 
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
+use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::Ordering::Relaxed;
 
 use kmdf_sys::*;
 
@@ -120,12 +122,35 @@ unsafe extern "C" fn configured_pipe(
 
 unsafe extern "C" fn reference(_: PWDF_DRIVER_GLOBALS, _: WDFOBJECT, _: PVOID, _: LONG, _: PCCH) {}
 unsafe extern "C" fn delete(_: PWDF_DRIVER_GLOBALS, _: WDFOBJECT) {}
-unsafe extern "C" fn no_context(
+/// The one context that is allocated after its object, zeroed as the framework does.
+#[repr(align(16))]
+struct Context([u64; 8]);
+static mut CONTEXT: Context = Context([0; 8]);
+/// Of which type it is; none before it is allocated.
+static CONTEXT_TYPE: AtomicPtr<WDF_OBJECT_CONTEXT_TYPE_INFO> = AtomicPtr::new(ptr::null_mut());
+
+unsafe extern "C" fn allocate_context(
     _: PWDF_DRIVER_GLOBALS,
     _: WDFOBJECT,
-    _: PCWDF_OBJECT_CONTEXT_TYPE_INFO,
+    attributes: PWDF_OBJECT_ATTRIBUTES,
+    _: *mut PVOID,
+) -> NTSTATUS {
+    // SAFETY: the library passes attributes.
+    let attributes = unsafe { &*attributes };
+    CONTEXT_TYPE.store(attributes.ContextTypeInfo.cast_mut(), Relaxed);
+    STATUS_SUCCESS
+}
+
+unsafe extern "C" fn typed_context(
+    _: PWDF_DRIVER_GLOBALS,
+    _: WDFOBJECT,
+    wanted: PCWDF_OBJECT_CONTEXT_TYPE_INFO,
 ) -> PVOID {
-    ptr::null_mut()
+    if ptr::eq(CONTEXT_TYPE.load(Relaxed), wanted) {
+        (&raw mut CONTEXT).cast()
+    } else {
+        ptr::null_mut()
+    }
 }
 
 unsafe extern "C" fn missing() {
@@ -163,7 +188,8 @@ static TABLE: Table = slots! {
     WdfObjectReferenceActualTableIndex = reference => PFN_WDFOBJECTREFERENCEACTUAL;
     WdfObjectDereferenceActualTableIndex = reference => PFN_WDFOBJECTDEREFERENCEACTUAL;
     WdfObjectDeleteTableIndex = delete => PFN_WDFOBJECTDELETE;
-    WdfObjectGetTypedContextWorkerTableIndex = no_context => PFN_WDFOBJECTGETTYPEDCONTEXTWORKER;
+    WdfObjectAllocateContextTableIndex = allocate_context => PFN_WDFOBJECTALLOCATECONTEXT;
+    WdfObjectGetTypedContextWorkerTableIndex = typed_context => PFN_WDFOBJECTGETTYPEDCONTEXTWORKER;
     WdfUsbTargetDeviceGetNumInterfacesTableIndex = number_of_interfaces => PFN_WDFUSBTARGETDEVICEGETNUMINTERFACES;
     WdfUsbInterfaceGetNumConfiguredPipesTableIndex = number_of_pipes => PFN_WDFUSBINTERFACEGETNUMCONFIGUREDPIPES;
 };

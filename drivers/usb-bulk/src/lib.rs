@@ -187,18 +187,18 @@ impl BulkDevice {
             })
         };
         written.map_err(|failed| match failed.kind() {
-            ErrorKind::Timeout => failed,
             // Cancelled by the purge of a removal or power-down, or refused after it; the
             // application cancels nothing here, since no request of its own is sent.
             ErrorKind::Cancelled | ErrorKind::InvalidDeviceState | ErrorKind::DeviceGone => {
                 failed.with_error(Error::DEVICE_NOT_CONNECTED)
             }
-            _ => {
-                // A stalled pipe stays stalled until it is reset. If that fails too, the next write
-                // says so.
+            ErrorKind::DeviceError => {
+                // A stalled pipe stays stalled until it is reset. If that fails too, the next
+                // write says so.
                 let _still_stalled = pipe.reset_sync(&RESET);
                 failed
             }
+            _ => failed,
         })
     }
 }
