@@ -320,6 +320,9 @@ impl Run {
     fn stopped(&self, stop: &Stop) -> Verdict {
         let running = self.running.borrow().clone();
         let last = running.last().copied();
+        if let Stop::Panic { ddi } = stop {
+            return Err((last, Problem::Panic((*ddi).to_owned())));
+        }
         let Stop::Bugcheck(bugcheck) = stop else {
             return Err((last, differs("the run to go on", stop.to_string())));
         };

@@ -3,6 +3,7 @@
 use toml::Value;
 
 use crate::error::{Malformed, malformed};
+use crate::keys::{known_keys, size, table};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Bytes {
@@ -100,31 +101,16 @@ impl Content {
 }
 
 fn part(value: &Value) -> Result<Part, Malformed> {
-    let table = value
-        .as_table()
-        .ok_or_else(|| malformed(format!("{value} is no part of a content")))?;
-    let number = |key: &str| match table.get(key) {
-        None => Ok(None),
-        Some(value) => value
-            .as_integer()
-            .and_then(|number| usize::try_from(number).ok())
-            .map(Some)
-            .ok_or_else(|| malformed(format!("{key} of a content's part is no size"))),
+    let part = table(value)?;
+    known_keys(part, &["at", "len", "is"])?;
+    let required = |key: &str| {
+        let value = part.get(key);
+        value.ok_or_else(|| malformed(format!("a content's part without {key}")))
     };
-    if let Some(key) = table
-        .keys()
-        .find(|key| !["at", "len", "is"].contains(&key.as_str()))
-    {
-        return Err(malformed(format!("unknown key {key} in a content's part")));
-    }
     Ok(Part {
-        at: number("at")?.unwrap_or(0),
-        length: number("len")?,
-        is: bytes(
-            table
-                .get("is")
-                .ok_or_else(|| malformed("a content's part without `is`"))?,
-        )?,
+        at: size(required("at")?)?,
+        length: Some(size(required("len")?)?),
+        is: bytes(required("is")?)?,
     })
 }
 
@@ -166,7 +152,7 @@ mod tests {
         assert_eq!(content("\"ramp:254\"").bytes(4), [254, 255, 0, 1]);
         assert_eq!(content("7").bytes(2), [7, 7]);
         assert_eq!(content("\"hex:0a1b\"").bytes(3), [0x0a, 0x1b, 0]);
-        let parts = content("[{ at = 1, len = 2, is = \"ramp:5\" }, { at = 3, is = 9 }]");
+        let parts = content("[{ at = 1, len = 2, is = \"ramp:5\" }, { at = 3, len = 2, is = 9 }]");
         assert_eq!(parts.bytes(5), [0, 5, 6, 9, 9]);
         assert_eq!(parts.difference(&[1, 5, 6, 9, 9]), None);
         assert!(parts.difference(&[1, 5, 6, 9, 8]).is_some());
@@ -182,7 +168,7 @@ mod tests {
             "\"rampe\"",
             "\"hex:0\"",
             "[{ at = 1 }]",
-            "[{ is = 1, to = 2 }]",
+            "[{ at = 0, len = 1, is = 1, to = 2 }]",
         ] {
             let table: toml::Table = format!("c = {text}").parse().unwrap();
             assert!(Content::parse(&table["c"]).is_err(), "{text}");

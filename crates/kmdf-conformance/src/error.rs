@@ -18,6 +18,8 @@ pub(crate) enum Problem {
         expected: String,
         found: String,
     },
+    /// The model panicked.
+    Panic(String),
 }
 
 impl From<Malformed> for Problem {

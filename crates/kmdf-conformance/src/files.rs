@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::panic::{self, PanicHookInfo};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use crate::case_run::{self, Verdict};
-use crate::cases::{self, Case};
+use crate::cases::{self, Body, Case};
 use crate::error::Problem;
 
 /// How many cases passed and failed.
@@ -56,6 +59,7 @@ pub fn run_files<P: AsRef<Path>>(
     out: &mut dyn Write,
 ) -> io::Result<Outcome> {
     let mut outcome = Outcome::default();
+    let _texts = PanicTexts::record();
     for path in paths {
         let path = path.as_ref();
         let source = std::fs::read_to_string(path).map_err(|error| error.to_string());
@@ -77,7 +81,7 @@ fn run_cases(cases: &[Case], outcome: &mut Outcome, out: &mut dyn Write) -> io::
     for case in cases {
         let verdict = match &case.body {
             Ok(_) if case.undefined => continue,
-            Ok(body) => case_run::run(body),
+            Ok(body) => run_apart(body),
             Err(malformed) => Err((None, malformed.clone().into())),
         };
         outcome.total.add(verdict.is_ok());
@@ -88,6 +92,49 @@ fn run_cases(cases: &[Case], outcome: &mut Outcome, out: &mut dyn Write) -> io::
     Ok(())
 }
 
+type PanicHook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send>;
+
+/// Keeps the texts of panics instead of printing them, until it is dropped.
+struct PanicTexts(Option<PanicHook>);
+
+/// The text of the last panic.
+static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
+
+impl PanicTexts {
+    fn record() -> Self {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(|info| {
+            let mut text = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+            *text = info.payload_as_str().unwrap_or("no text").to_owned();
+        }));
+        Self(Some(before))
+    }
+
+    fn last() -> String {
+        let text = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+        text.clone()
+    }
+}
+
+impl Drop for PanicTexts {
+    fn drop(&mut self) {
+        if let Some(before) = self.0.take() {
+            panic::set_hook(before);
+        }
+    }
+}
+
+/// Runs a case on an operating-system thread of its own, so that a panic of the model takes nothing else down.
+fn run_apart(body: &Body) -> Verdict {
+    let body = body.clone();
+    let ended = thread::spawn(move || case_run::run(&body)).join();
+    match ended {
+        Ok(Err((step, Problem::Panic(_)))) => Err((step, Problem::Panic(PanicTexts::last()))),
+        Ok(verdict) => verdict,
+        Err(_) => Err((None, Problem::Panic(PanicTexts::last()))),
+    }
+}
+
 fn line(id: &str, verdict: Verdict) -> String {
     let Err((step, problem)) = verdict else {
         return format!("PASS {id}");
@@ -96,6 +143,7 @@ fn line(id: &str, verdict: Verdict) -> String {
     let step = step.map_or(1, |index| index + 1);
     match problem {
         Problem::Malformed(why) => format!("FAIL {id}: malformed: {}", one_line(&why.to_string())),
+        Problem::Panic(text) => format!("FAIL {id}: step {step}: panic: {}", one_line(&text)),
         Problem::Differs { expected, found } => {
             let (expected, found) = (one_line(&expected), one_line(&found));
             format!("FAIL {id}: step {step}: expected {expected} got {found}")

@@ -83,6 +83,12 @@ pub enum Stop {
         /// The function.
         ddi: &'static str,
     },
+    /// The model itself panicked, which is a mistake in the model; the host only reports from now on.
+    #[error("the model panicked in {ddi}")]
+    Panic {
+        /// The function.
+        ddi: &'static str,
+    },
     /// Nothing can run any more before the call is done. The host can still be used: a cancel may help.
     #[error("deadlock: {0}")]
     Deadlock(Deadlock),

@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kmdf_sys::{_WDF_DRIVER_GLOBALS, WDFDRIVER, WDFDRIVER__, WDFFUNC};
 
+use crate::stop::Stop;
 use crate::system::{System, current};
 use crate::trace::{Event, Traced, Value};
 
@@ -73,13 +74,27 @@ pub(crate) fn enter<R: Traced>(
     if system.config.preempt {
         system.maybe_preempt();
     }
+    let guard = PanicGuard { system, ddi };
     let result = work(system);
+    core::mem::forget(guard);
     system.trace(|| Event::Return {
         ddi,
         result: result_value(returns_status, &result),
     });
     system.scheduler.context.ddi.set(caller);
     result
+}
+
+/// Ends the run when a DDI of the model panics: the unwinding must not reach the caller, which is C.
+struct PanicGuard<'a> {
+    system: &'a System,
+    ddi: &'static str,
+}
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        self.system.stop_for_ever(Stop::Panic { ddi: self.ddi });
+    }
 }
 
 fn result_value(is_status: bool, result: &impl Traced) -> Value {
@@ -176,4 +191,20 @@ use ddi_table;
 
 const fn is_status(result: &str) -> bool {
     matches!(result.as_bytes(), b"NTSTATUS")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Host, HostConfig};
+
+    #[test]
+    fn a_panic_of_the_model_ends_the_run() {
+        let host = Host::new(HostConfig::new());
+        host.spawn("caller", || {
+            super::enter("WdfPanics", false, Vec::new, |_| -> () {
+                panic!("on purpose")
+            });
+        });
+        assert_eq!(host.run(), Err(super::Stop::Panic { ddi: "WdfPanics" }));
+    }
 }
