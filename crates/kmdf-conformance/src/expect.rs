@@ -15,8 +15,9 @@ use crate::ddis::Returns;
 use crate::error::{Malformed, Problem, differs, malformed};
 use crate::keys::{boolean, integer, known_keys, table, text};
 use crate::memory::peek;
-use crate::names::{Call, Entity, Received, Structure, Variable, flatten};
+use crate::names::{Call, Entity, Received, Structure, Variable};
 use crate::step::{Outcome, u32_word};
+use crate::structures::flatten;
 
 /// Keys that are about the step itself.
 const OWN: &[&str] = &[

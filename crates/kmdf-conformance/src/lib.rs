@@ -35,6 +35,7 @@ mod cases;
 mod constants;
 mod content;
 mod ddis;
+mod driver;
 mod error;
 mod expect;
 mod expect_irp;
@@ -45,6 +46,7 @@ mod lower;
 mod memory;
 mod names;
 mod step;
+mod structures;
 mod world;
 mod world_usb;
 

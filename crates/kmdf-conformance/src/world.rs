@@ -7,17 +7,14 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use kmdf_host::{IoType, LowerConfig, LowerId};
-use kmdf_sys::{
-    _WDF_DEVICE_IO_TYPE as io_types, _WDF_DRIVER_CONFIG, _WDF_OBJECT_CONTEXT_TYPE_INFO, NT_SUCCESS,
-    NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, PWDFDEVICE_INIT, STATUS_UNSUCCESSFUL, WDFDRIVER,
-    WDFQUEUE, WDFREQUEST,
-};
+use kmdf_sys::{_WDF_DEVICE_IO_TYPE as io_types, _WDF_OBJECT_CONTEXT_TYPE_INFO, NT_SUCCESS};
 use toml::{Table, Value};
 
 use crate::call::{Word, invoke};
-use crate::case_run::{Run, current};
+use crate::case_run::Run;
 use crate::constants::{self, status_name};
 use crate::content::Content;
+use crate::driver::{driver_entry, standard_io_default};
 use crate::error::{Malformed, Problem, differs, malformed};
 use crate::keys::{boolean, key, known_keys, size, status, table, text};
 use crate::layout::{ATTRIBUTES, OPEN_PARAMS, QUEUE_CONFIG};
@@ -31,9 +28,9 @@ type Built = Result<(), Problem>;
 /// A device that the driver's EvtDriverDeviceAdd is to make.
 #[derive(Clone, Debug)]
 pub(crate) struct NewDevice {
-    filter: bool,
-    io_type: i32,
-    attributes: Word,
+    pub(crate) filter: bool,
+    pub(crate) io_type: i32,
+    pub(crate) attributes: Word,
 }
 
 const KINDS: &[&str] = &[
@@ -618,72 +615,5 @@ impl Run {
         self.events.borrow_mut().clear();
         self.reporting.set(true);
         self.report_enumeration();
-    }
-}
-
-unsafe extern "system" fn driver_entry(
-    driver: PDRIVER_OBJECT,
-    registry: PCUNICODE_STRING,
-) -> NTSTATUS {
-    let mut config = _WDF_DRIVER_CONFIG {
-        EvtDriverDeviceAdd: Some(device_add),
-        ..Default::default()
-    };
-    config.Size = u32::try_from(size_of::<_WDF_DRIVER_CONFIG>()).unwrap_or(0);
-    // SAFETY: both arguments are those of DriverEntry, and the configuration exists during the call.
-    unsafe {
-        kmdf_sys::call_unsafe_wdf_function_binding!(
-            WdfDriverCreate,
-            driver,
-            registry,
-            ptr::null_mut(),
-            &raw mut config,
-            ptr::null_mut()
-        )
-    }
-}
-
-/// The driver's EvtDriverDeviceAdd: the world's device, or a callback of the case.
-unsafe extern "C" fn device_add(driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> NTSTATUS {
-    let Some(run) = current() else {
-        return STATUS_UNSUCCESSFUL;
-    };
-    let callback = run.adding.borrow_mut().take();
-    if let Some(place) = callback.and_then(|name| run.callback(&name)?.place.get()) {
-        let arguments = [
-            driver.expose_provenance() as Word,
-            init.expose_provenance() as Word,
-        ];
-        return crate::case_run::invoked(place.0, place.1, &arguments);
-    }
-    let Some(new) = run.adding_device.borrow_mut().take() else {
-        return STATUS_UNSUCCESSFUL;
-    };
-    if new.filter {
-        // SAFETY: the initializer is that of this call.
-        unsafe { kmdf_sys::call_unsafe_wdf_function_binding!(WdfFdoInitSetFilter, init) };
-    } else {
-        // SAFETY: as above.
-        unsafe {
-            kmdf_sys::call_unsafe_wdf_function_binding!(WdfDeviceInitSetIoType, init, new.io_type)
-        };
-    }
-    let mut device = ptr::null_mut();
-    let attributes = Run::handle(new.attributes).cast();
-    // SAFETY: the initializer is that of this call, the attributes are NULL or kept until the case is over.
-    unsafe {
-        kmdf_sys::call_unsafe_wdf_function_binding!(
-            WdfDeviceCreate,
-            &raw mut init,
-            attributes,
-            &raw mut device
-        )
-    }
-}
-
-/// EvtIoDefault of the standard queue: the driver has the request, and that is all.
-unsafe extern "C" fn standard_io_default(_queue: WDFQUEUE, _request: WDFREQUEST) {
-    if let Some(run) = current() {
-        run.find_requests();
     }
 }

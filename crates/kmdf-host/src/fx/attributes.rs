@@ -29,6 +29,12 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// The same, with a parent allowed.
+    pub(crate) const fn with_parent(mut self) -> Self {
+        self.parent_allowed = true;
+        self
+    }
+
     /// Memory, requests, I/O targets, locks, ...: a parent, neither level nor scope.
     pub(crate) const CHILD: Self = Self {
         parent_allowed: true,

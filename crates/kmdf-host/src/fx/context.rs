@@ -143,7 +143,12 @@ impl System {
             return STATUS_OBJECT_PATH_INVALID;
         }
         let object = self.any_object(handle);
-        let attributes = match self.attributes(attributes, Rules::CONTEXT) {
+        let rules = if self.client_at_least(11) {
+            Rules::CONTEXT
+        } else {
+            Rules::CONTEXT.with_parent()
+        };
+        let attributes = match self.attributes(attributes, rules) {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };

@@ -166,7 +166,13 @@ impl System {
     pub(crate) fn wdf_io_target_close(&self, target: WDFIOTARGET) {
         let target = self.remote_target(target);
         if self.irql_at_most(PASSIVE_LEVEL) {
-            self.close_target(&target, TargetState::Closed);
+            // Up to KMDF 1.7 a closed target could be reopened.
+            let state = if self.client_at_least(9) {
+                TargetState::Closed
+            } else {
+                TargetState::ClosedForQueryRemove
+            };
+            self.close_target(&target, state);
         }
     }
 
@@ -182,6 +188,8 @@ impl System {
         if target.state.get() == TargetState::Deleted {
             return;
         }
+        let is_open = target.device.borrow().is_some();
+        let state = if is_open { state } else { TargetState::Closed };
         self.stop_sending(target, state);
         target.detach();
     }
