@@ -124,7 +124,7 @@ unsafe extern "C" fn reference(_: PWDF_DRIVER_GLOBALS, _: WDFOBJECT, _: PVOID, _
 unsafe extern "C" fn delete(_: PWDF_DRIVER_GLOBALS, _: WDFOBJECT) {}
 /// The one context that is allocated after its object, zeroed as the framework does.
 #[repr(align(16))]
-struct Context([u64; 8]);
+struct Context(#[allow(dead_code, reason = "the library's")] [u64; 8]);
 static mut CONTEXT: Context = Context([0; 8]);
 /// Of which type it is; none before it is allocated.
 static CONTEXT_TYPE: AtomicPtr<WDF_OBJECT_CONTEXT_TYPE_INFO> = AtomicPtr::new(ptr::null_mut());
