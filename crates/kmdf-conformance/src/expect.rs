@@ -435,6 +435,9 @@ impl Run {
         address: Word,
     ) -> Checked {
         known_keys(expected, &["over", "length", "locked"])?;
+        if !expected.contains_key("over") || !expected.contains_key("length") {
+            return Err(malformed("an MDL table has over and length").into());
+        }
         let Some(found) = found else {
             return Err(differs(
                 format!("{what} to be an MDL"),
