@@ -255,7 +255,7 @@ impl<R> fmt::Debug for Created<R> {
 /// [`context!`](crate::context).
 ///
 /// A context is made with its object, shared from then on (`&C`), and dropped when the object is
-/// destroyed. A context that holds an [`ObjectRef`] to its own object keeps it alive for ever.
+/// destroyed.
 ///
 /// # Safety
 ///
