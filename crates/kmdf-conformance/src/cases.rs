@@ -124,6 +124,9 @@ fn body(case: &Table, world: &Table) -> Result<Body, Malformed> {
     if !steps.iter().any(|step| step.within.is_none()) {
         return Err(malformed("no step of the main sequence"));
     }
+    if steps.iter().all(|step| step.expect.is_empty()) {
+        return Err(malformed("no expectation"));
+    }
     Ok(Body {
         world: merge(world, &own),
         steps,
@@ -253,7 +256,10 @@ mod tests {
 
     #[test]
     fn what_the_format_does_not_have_is_malformed() {
-        assert_eq!(problem("{ do = \"wait\", ms = 3 }"), "none");
+        assert_eq!(
+            problem("{ do = \"wait\", ms = 3, expect = { at = 3 } }"),
+            "none"
+        );
         assert_eq!(
             problem("{ do = \"sleep\" }"),
             "step 1: unknown action sleep"
@@ -270,6 +276,7 @@ mod tests {
             problem("{ call = \"WdfIoQueueStart\", Queue = \"q\", Extra = 1 }"),
             "step 1: unknown key Extra"
         );
+        assert_eq!(problem("{ do = \"wait\" }"), "no expectation");
         assert_eq!(problem("{ in = \"cb\" }"), "no step of the main sequence");
         assert!(read("format = 2").is_err());
         assert!(read("formatt = 1").is_err());
