@@ -5,24 +5,16 @@ mod common;
 
 use std::time::Duration;
 
-use common::{REMOTE_UTF16, Setup, World};
+use common::{REMOTE_UTF16, Setup, World, raised, usb_device};
 use kmdf::{
     Access, Device, Error, ErrorKind, IoTargetState, MemoryDescriptor, NtStatus, Object, Received,
     RemoteIoTarget, SendOptions, SendRequest, TransferError,
 };
 use kmdf_host::{Allocation, Reply, Scripted, UsbDescriptors, UsbDevice, UsbInterface};
-use kmdf_sys::ntddk::{KeLowerIrql, KfRaiseIrql};
 use kmdf_sys::{
     _WDF_REQUEST_SEND_OPTIONS_FLAGS as Flags, WDF_MEMORY_DESCRIPTOR, WDF_REQUEST_SEND_OPTIONS,
     call_unsafe_wdf_function_binding,
 };
-
-fn usb_device() -> UsbDevice {
-    UsbDevice::new(
-        UsbDescriptors::new(0x1209, 0x0001)
-            .interface(UsbInterface::new(0).bulk(0x81, 512).bulk(0x01, 512)),
-    )
-}
 
 fn kind_of(status: i32) -> ErrorKind {
     Error::new(NtStatus::from_raw(status))
@@ -155,16 +147,6 @@ fn pipe_write(
         .bytes())
 }
 
-/// Runs `f` at DISPATCH_LEVEL.
-fn at_dispatch_level<R>(f: impl FnOnce() -> R) -> R {
-    // SAFETY: raised for `f` alone and lowered to what it was.
-    let before = unsafe { KfRaiseIrql(2) };
-    let result = f();
-    // SAFETY: as above.
-    unsafe { KeLowerIrql(before) };
-    result
-}
-
 /// At the wrong IRQL nothing is sent, verifier or not.
 #[test]
 fn invalid_device_request_at_the_wrong_irql() {
@@ -177,7 +159,7 @@ fn invalid_device_request_at_the_wrong_irql() {
             Scripted::new(vec![]),
         );
         let failed = world
-            .in_driver(|device, _| at_dispatch_level(|| send(device, SendOptions::new())))
+            .in_driver(|device, _| raised(|| send(device, SendOptions::new())))
             .unwrap_err();
         assert_eq!(
             (failed.kind(), failed.bytes()),
@@ -196,7 +178,7 @@ fn invalid_device_request_at_the_wrong_irql() {
             usb_device(),
         );
         let failed = world
-            .in_driver(|device, _| at_dispatch_level(|| pipe_write(device, SendOptions::new())))
+            .in_driver(|device, _| raised(|| pipe_write(device, SendOptions::new())))
             .unwrap_err();
         assert_eq!(
             (failed.kind(), failed.bytes()),

@@ -3,13 +3,13 @@
 #[allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 mod common;
 
-use common::{Probe, REMOTE_UTF16, Setup, World};
+use common::{Probe, REMOTE_UTF16, Setup, World, usb_device};
 use kmdf::{
     Access, Device, Error, ErrorKind, IoType, Memory, MemoryDescriptor, MemoryMdl,
     PreallocatedMemory, Received, RemoteIoTarget, Request, SendOptions, SendRequest, TransferError,
     Transferred,
 };
-use kmdf_host::{Loopback, UsbDescriptors, UsbDevice, UsbInterface};
+use kmdf_host::{Loopback, UsbDevice};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Target {
@@ -71,13 +71,6 @@ fn expected(buffer: Buffer) -> &'static [u8] {
         Buffer::RequestMemory | Buffer::RequestMdl => DATA,
         Buffer::RequestMemoryRange => &DATA[4..15],
     }
-}
-
-fn usb_device() -> UsbDevice {
-    UsbDevice::new(
-        UsbDescriptors::new(0x1209, 0x0001)
-            .interface(UsbInterface::new(0).bulk(0x81, 512).bulk(0x01, 512)),
-    )
 }
 
 fn write(

@@ -3,15 +3,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use kmdf::{
-    Device, DeviceInit, Driver, Error, EvtIoDeviceControl, EvtIoWrite, IoType, NtStatus, Out,
-    Parameters, PipeKey, PipeType, PnpPowerCallbacks, Queue, QueueConfig, Received, Result,
-    Rundown, UsbConfiguration, UsbDevice, UsbPipe, Utf16Str, utf16str,
+    Device, DeviceInit, Driver, Error, EvtIoDeviceControl, EvtIoWrite, IoType, MemoryDescriptor,
+    NtStatus, Out, Parameters, PipeKey, PipeType, PnpPowerCallbacks, Queue, QueueConfig, Received,
+    Result, Rundown, SendOptions, SendRequest, TransferError, Transferred, UsbConfiguration,
+    UsbDevice, UsbPipe, Utf16Str, utf16str,
 };
 use kmdf_host::{
-    FileId, Host, HostConfig, IoResult, LowerConfig, LowerDevice, LowerId, Report, StackId,
+    FileId, Host, HostConfig, IoResult, LowerConfig, LowerDevice, LowerId, Report, StackId, Ticks,
+    UsbDescriptors, UsbInterface,
 };
+use kmdf_sys::ntddk::{KeLowerIrql, KfRaiseIrql};
 
 /// What [`Setup`] asks of the driver, and what its callbacks do. All logical threads of a host run on one thread, the test's.
 #[derive(Clone)]
@@ -315,4 +319,57 @@ impl World {
         assert!(report.is_clean(), "{report}");
         report
     }
+}
+
+pub type Sent = Result<Transferred, TransferError>;
+
+/// A USB device with a bulk endpoint each way.
+pub fn usb_device() -> kmdf_host::UsbDevice {
+    let interface = UsbInterface::new(0).bulk(0x81, 512).bulk(0x01, 512);
+    kmdf_host::UsbDevice::new(UsbDescriptors::new(0x1209, 0x0001).interface(interface))
+}
+
+pub fn ms(ms: u64) -> Ticks {
+    Ticks::from_millis(ms)
+}
+
+/// A time-out of 10 ms.
+pub fn soon() -> SendOptions {
+    SendOptions::new().timeout(Duration::from_millis(10))
+}
+
+/// Writes `data` to the device below.
+pub fn send<'r>(
+    device: &Device<Probe>,
+    request: impl Into<SendRequest<'r>>,
+    data: &[u8],
+    options: &SendOptions,
+) -> Sent {
+    device
+        .io_target()?
+        .send_write_sync(request, MemoryDescriptor::bytes(data)?, None, options)
+}
+
+/// Writes `data` to the USB device's pipe.
+pub fn pipe_write(device: &Device<Probe>, data: &[u8], options: &SendOptions) -> Sent {
+    let usb = device
+        .context()?
+        .usb
+        .acquire()
+        .ok_or(Error::DEVICE_NOT_CONNECTED)?;
+    usb.pipe().pipe_write_sync(
+        SendRequest::Framework,
+        MemoryDescriptor::bytes(data)?,
+        options,
+    )
+}
+
+/// Runs `f` at `DISPATCH_LEVEL`.
+pub fn raised<R>(f: impl FnOnce() -> R) -> R {
+    // SAFETY: raised for `f` alone and lowered to what it was.
+    let before = unsafe { KfRaiseIrql(2) };
+    let result = f();
+    // SAFETY: as above.
+    unsafe { KeLowerIrql(before) };
+    result
 }
