@@ -141,6 +141,8 @@ pub trait IoTargetState: private::Sealed {
     ///
     /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`.
     /// * `STATUS_INVALID_DEVICE_STATE`: the target is being deleted.
+    /// * `STATUS_DEVICE_BUSY`: another thread is changing the state.
+    /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory to keep track of that, at the first change.
     #[doc(alias = "WdfIoTargetStart")]
     fn start(&self) -> Result {
         require_passive()?;
@@ -164,6 +166,8 @@ pub trait IoTargetState: private::Sealed {
     /// # Errors
     ///
     /// * `STATUS_INVALID_DEVICE_REQUEST`: the call would wait, and this is not `PASSIVE_LEVEL`.
+    /// * `STATUS_DEVICE_BUSY`: another thread is changing the state.
+    /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory to keep track of that, at the first change.
     #[doc(alias = "WdfIoTargetStop")]
     fn stop(&self, sent: SentIo) -> Result {
         let action = match sent {
@@ -193,6 +197,8 @@ pub trait IoTargetState: private::Sealed {
     /// # Errors
     ///
     /// * `STATUS_INVALID_DEVICE_REQUEST`: not at `PASSIVE_LEVEL`.
+    /// * `STATUS_DEVICE_BUSY`: another thread is changing the state.
+    /// * `STATUS_INSUFFICIENT_RESOURCES`: no memory to keep track of that, at the first change.
     #[doc(alias = "WdfIoTargetPurge")]
     fn purge(&self) -> Result {
         require_passive()?;

@@ -425,7 +425,7 @@ pub(crate) unsafe fn context_at_first_use<'a, C: Context>(
     object: ffi::WDFOBJECT,
     value: impl FnOnce() -> C,
 ) -> Result<&'a C> {
-    // SAFETY: the caller's contract.
+    // SAFETY: the object lives for `'a`, by this function's contract.
     if let Some(context) = unsafe { context(object) } {
         return Ok(context);
     }
@@ -440,7 +440,7 @@ pub(crate) unsafe fn context_at_first_use<'a, C: Context>(
         // SAFETY: this thread just made the context, and until it is ready nobody looks at it.
         unsafe { initialise(object, value()) };
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: as above: contexts live as long as their object.
     unsafe { context(object) }.ok_or(Error::DEVICE_BUSY)
 }
 
