@@ -48,6 +48,7 @@ mod table;
 mod time;
 mod trace;
 mod usb;
+mod verify;
 
 pub use config::{ClientVersion, HostConfig, Policy};
 pub use faults::Allocation;
@@ -61,7 +62,7 @@ pub use lower::{
     LowerDevice, LowerId, LowerIrp, OnCancel, Outcome, Reply, Scripted, Seen, Setup, UsbCounters,
     UsbDescriptors, UsbDevice, UsbEndpoint, UsbFault, UsbInterface,
 };
-pub use report::{Origin, Report, Totals, Violation, ViolationKind};
+pub use report::{BugcheckKind, Origin, Place, Report, Subject, Totals, Violation, ViolationKind};
 pub use stop::{Blocked, Bugcheck, Deadlock, Stop, WDF_VIOLATION};
 pub use system::device::IoType;
 pub use system::io::IoResult;

@@ -11,7 +11,7 @@ use kmdf_sys::{
 };
 
 use crate::faults::Allocation;
-use crate::report::ViolationKind;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::mdl::{Access, Mdl, MdlOwner};
 use crate::system::scheduler::Wake;
 use crate::system::sync::KernelEvent;
@@ -40,6 +40,7 @@ pub extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
         let old = system.irql();
         if new < old {
             system.bugcheck_os(
+                BugcheckKind::RaiseToLower,
                 0x9,
                 [u64::from(old), u64::from(new), 0, 0],
                 format!("KeRaiseIrql from {old} to {new}, which is lower"),
@@ -57,6 +58,7 @@ pub extern "C" fn KeLowerIrql(new: KIRQL) {
         let old = system.irql();
         if new > old {
             system.bugcheck_os(
+                BugcheckKind::LowerToHigher,
                 0xA,
                 [u64::from(old), u64::from(new), 0, 0],
                 format!("KeLowerIrql from {old} to {new}, which is higher"),
@@ -259,6 +261,7 @@ pub unsafe extern "C" fn ExFreePoolWithTag(memory: PVOID, _tag: ULONG) {
     enter("ExFreePoolWithTag", |system| {
         if !system.pool.free(memory) {
             system.bugcheck_os(
+                BugcheckKind::BadFree,
                 0xC2,
                 [0x46, memory.addr() as u64, 0, 0],
                 "pool was freed that is not allocated, or freed twice".to_owned(),
@@ -300,6 +303,7 @@ pub unsafe extern "C" fn IoFreeMdl(mdl: PMDL) {
     enter("IoFreeMdl", |system| {
         if !system.mdls.free(mdl) {
             system.bugcheck_os(
+                BugcheckKind::BadFree,
                 0xC2,
                 [0x7, mdl.addr() as u64, 0, 0],
                 "an MDL was freed that is not allocated, or freed twice".to_owned(),
@@ -420,6 +424,7 @@ pub extern "C" fn KeBugCheckEx(
     let system = current("KeBugCheckEx");
     system.scheduler.context.ddi.set("KeBugCheckEx");
     system.bugcheck_os(
+        BugcheckKind::ByDriver,
         code,
         [p1, p2, p3, p4],
         "the driver itself called KeBugCheckEx".to_owned(),

@@ -7,6 +7,8 @@ use crate::faults::{ALLOCATIONS, Allocation, Faults};
 use crate::stop::Stop;
 use crate::time::Ticks;
 
+pub use crate::verify::{BugcheckKind, Place, Subject, Violation, ViolationKind};
+
 /// Where something was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -19,69 +21,6 @@ pub struct Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.ddi, self.time)
-    }
-}
-
-/// The sort of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ViolationKind {
-    /// An object of the driver's outlived the driver.
-    ObjectLeak,
-    /// A reference the driver took was not given back.
-    ReferenceLeak,
-    /// Pool memory was not freed.
-    MemoryLeak,
-    /// An MDL the driver allocated was not freed.
-    MdlLeak,
-    /// A request was never completed.
-    RequestLost,
-    /// A received request was dropped by the driver instead of being completed.
-    RequestDropped,
-    /// A DDI was called at too high an IRQL.
-    Irql,
-    /// A callback returned at another IRQL than it was called at.
-    CallbackIrql,
-    /// The framework's verifier broke into the debugger.
-    DebugBreak,
-    /// A request was sent that is not formatted for the target.
-    Unformatted,
-    /// A driver completed a request or IRP with `STATUS_PENDING`.
-    CompletedPending,
-    /// An IRP was freed while a lower driver had it.
-    IrpFreedInFlight,
-    /// A transfer or a copy would have gone beyond its memory.
-    BufferOverrun,
-    /// An object was deleted twice or deleted although it may not be.
-    Delete,
-    /// Memory was freed that is not allocated.
-    BadFree,
-    /// A lock was used wrongly.
-    Lock,
-    /// A thread never ended its wait.
-    Blocked,
-}
-
-/// A finding: what was done, where, and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Its sort.
-    pub kind: ViolationKind,
-    /// When it was found.
-    pub time: Ticks,
-    /// The DDI or event in which it was found.
-    pub ddi: &'static str,
-    /// For a driver writer.
-    pub explanation: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?}: {} (in {}, {})",
-            self.kind, self.explanation, self.ddi, self.time
-        )
     }
 }
 

@@ -4,12 +4,17 @@ use core::fmt;
 
 use kmdf_sys::NTSTATUS;
 
+use crate::time::Ticks;
+use crate::verify::{BugcheckKind, Place, Subject};
+
 /// `KeBugCheckEx` code of every framework bugcheck.
 pub const WDF_VIOLATION: u32 = 0x10D;
 
 /// The system would have crashed here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bugcheck {
+    /// Why, with the rule that was broken and the advice.
+    pub kind: BugcheckKind,
     /// Bugcheck code; [`WDF_VIOLATION`] for those of the framework.
     pub code: u32,
     /// First parameter; for [`WDF_VIOLATION`] the `WDF_BUGCHECK_CODES` value.
@@ -22,17 +27,41 @@ pub struct Bugcheck {
     pub p4: u64,
     /// The function in which it happened.
     pub ddi: &'static str,
-    /// What was wrong, for a driver writer.
+    /// When it happened.
+    pub time: Ticks,
+    /// What was done.
     pub explanation: String,
+    /// Where.
+    pub place: Place,
+    /// The object it is about.
+    pub object: Option<Subject>,
 }
 
 impl fmt::Display for Bugcheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
+        let Self {
+            kind,
+            code,
+            p1,
+            p2,
+            p3,
+            p4,
+            ddi,
+            time,
+            explanation,
+            place,
+            object,
+        } = self;
+        writeln!(
             f,
-            "bugcheck 0x{:X} ({:#x}, {:#x}, {:#x}, {:#x}) in {}: {}",
-            self.code, self.p1, self.p2, self.p3, self.p4, self.ddi, self.explanation
-        )
+            "bugcheck 0x{code:X} ({p1:#x}, {p2:#x}, {p3:#x}, {p4:#x}) in {ddi}: {explanation}"
+        )?;
+        writeln!(f, "  where: at {time}, {place}")?;
+        if let Some(object) = object {
+            writeln!(f, "  object: {object}")?;
+        }
+        writeln!(f, "  rule {}: {}", kind.rule(), kind.explanation())?;
+        write!(f, "  do: {}", kind.advice())
     }
 }
 
@@ -76,7 +105,7 @@ impl fmt::Display for Deadlock {
 pub enum Stop {
     /// The system crashed; the host only reports from now on.
     #[error("{0}")]
-    Bugcheck(Bugcheck),
+    Bugcheck(Box<Bugcheck>),
     /// A driver called a function that the model does not have; the host only reports from now on.
     #[error("{ddi} is not modelled")]
     NotModelled {

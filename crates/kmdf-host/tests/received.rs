@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use common::*;
 use kmdf_host::{
-    Disk, HostConfig, Mode, Reply, RequestPlace, Scripted, Stop, Ticks, ViolationKind,
+    BugcheckKind, Disk, HostConfig, Mode, Reply, RequestPlace, Scripted, Stop, Ticks, ViolationKind,
 };
 use kmdf_sys::missing::*;
 use kmdf_sys::*;
@@ -253,7 +253,7 @@ fn a_dropped_request_is_a_violation() {
 }
 
 #[test]
-fn completing_twice_is_use_after_delete() {
+fn completing_twice_is_a_double_completion() {
     let (bench, kept) = keeps(HostConfig::new(), Scripted::default());
     let file = bench.host.open(bench.stack).unwrap();
     bench.host.submit_write(file, 0, b"1", Mode::User);
@@ -267,7 +267,7 @@ fn completing_twice_is_use_after_delete() {
         (crash.p1, crash.p2, crash.p3),
         (5, request.addr() as u64, 0x1008)
     );
-    assert!(crash.explanation.contains("used after delete"));
+    assert_eq!(crash.kind, BugcheckKind::DoubleCompletion);
 }
 
 #[test]

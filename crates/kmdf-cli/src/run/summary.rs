@@ -202,7 +202,10 @@ fn count(number: u64, what: &str) -> String {
 mod tests {
     use std::num::NonZeroU32;
 
-    use kmdf_host::{Bugcheck, Report, Ticks, Totals, Violation, ViolationKind, WDF_VIOLATION};
+    use kmdf_host::{
+        Bugcheck, BugcheckKind, Place, Report, Ticks, Totals, Violation, ViolationKind,
+        WDF_VIOLATION,
+    };
 
     use super::*;
 
@@ -256,15 +259,19 @@ mod tests {
     }
 
     fn bugcheck() -> Stop {
-        Stop::Bugcheck(Bugcheck {
+        Stop::Bugcheck(Box::new(Bugcheck {
+            kind: BugcheckKind::StaleHandle,
             code: WDF_VIOLATION,
             p1: 5,
             p2: 0,
             p3: 0,
             p4: 0,
             ddi: "WdfRequestComplete",
+            time: Ticks::ZERO,
             explanation: "used after delete".to_owned(),
-        })
+            place: Place::default(),
+            object: None,
+        }))
     }
 
     #[test]
@@ -306,12 +313,12 @@ mod tests {
     #[test]
     fn what_is_left_over_is_a_failure() {
         let mut outcome = outcome();
-        outcome.report.violations.push(Violation {
-            kind: ViolationKind::ReferenceLeak,
-            time: Ticks::ZERO,
-            ddi: "WdfObjectReferenceActual",
-            explanation: "a reference was not given back".to_owned(),
-        });
+        outcome.report.violations.push(Violation::new(
+            ViolationKind::ReferenceLeak,
+            Ticks::ZERO,
+            "WdfObjectReferenceActual",
+            "a reference was not given back",
+        ));
         let (summary, complaint) = said(&outcome, true);
         assert!(summary.contains("1 finding at unload"), "{summary}");
         assert!(

@@ -17,6 +17,7 @@ impl System {
         let context = &self.scheduler.context;
         let caller = context.driver.replace(driver);
         let ddi = context.ddi.replace(callback);
+        let outer = context.callback.replace(callback);
         let irql = context.irql.get();
         self.trace(|| Event::CallbackEnter {
             driver: self.actor(driver),
@@ -40,6 +41,7 @@ impl System {
             context.irql.set(irql);
         }
         context.ddi.set(ddi);
+        context.callback.set(outer);
         context.driver.set(caller);
         result
     }

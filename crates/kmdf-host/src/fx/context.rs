@@ -121,6 +121,7 @@ impl System {
         let header = unsafe { header.read_unaligned() };
         if header.magic != MAGIC {
             self.bugcheck(
+                crate::report::BugcheckKind::NotAContext,
                 code::INVALID_HANDLE,
                 context.addr() as u64,
                 0,

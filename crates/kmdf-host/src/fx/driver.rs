@@ -139,6 +139,7 @@ impl System {
         match module.and_then(|module| module.driver()) {
             Some(driver) => Rc::clone(driver.rc()),
             None => self.bugcheck(
+                crate::report::BugcheckKind::NoDriver,
                 crate::system::fail::code::OBJECT_ERROR,
                 0,
                 0,

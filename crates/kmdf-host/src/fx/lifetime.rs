@@ -6,7 +6,7 @@ use kmdf_sys::WDFOBJECT;
 
 use super::class::Kind;
 use super::object::{Life, Object};
-use crate::report::ViolationKind;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::fail::code;
 use crate::system::{PASSIVE_LEVEL, System};
 
@@ -26,10 +26,10 @@ impl System {
             object.is_live() && (object.parent().is_some() || !object.children.borrow().is_empty());
         self.finish_object(object);
         if never_deleted {
-            self.bugcheck(
-                code::OBJECT_ERROR,
-                object.handle.get() as u64,
-                0,
+            self.bugcheck_on(
+                BugcheckKind::OverDereference,
+                [code::OBJECT_ERROR, object.handle.get() as u64, 0],
+                Some(object.subject()),
                 format!(
                     "the last reference of a {} was given back although it was never deleted: one WdfObjectDereference \
                      too many, or one where WdfObjectDelete was meant",
@@ -46,7 +46,7 @@ impl System {
         object.life.set(Life::Destroyed);
         self.run_destroy(object);
         object.leave_parent();
-        self.framework.objects.remove(object);
+        self.framework.objects.remove(object, self.origin());
         self.free_special(object);
         let contexts = core::mem::take(&mut *object.contexts.borrow_mut());
         drop(contexts);
@@ -56,8 +56,9 @@ impl System {
     pub(crate) fn wdf_object_delete(&self, handle: WDFOBJECT) {
         let object = self.any_object(handle);
         if object.no_delete.get() {
-            self.violation(
+            self.violation_on(
                 ViolationKind::Delete,
+                &object,
                 format!(
                     "WdfObjectDelete of a {}, which only the framework may delete",
                     object.class_name()
@@ -67,8 +68,9 @@ impl System {
             return;
         }
         if object.delete_called.replace(true) {
-            self.violation(
+            self.violation_on(
                 ViolationKind::Delete,
+                &object,
                 format!("a {} was deleted a second time", object.class_name()),
             );
             return;

@@ -13,7 +13,7 @@ use kmdf_sys::{
 use super::attributes::{Attributes, Rules};
 use super::class::{Class, Kind, Obj};
 use super::object::{Level, Object, Scope};
-use crate::report::ViolationKind;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::fail::code;
 use crate::system::scheduler::{Thread, WaitReason, Wake};
 use crate::system::{DISPATCH_LEVEL, PASSIVE_LEVEL, System};
@@ -150,7 +150,13 @@ impl System {
             "{} releases a lock that the calling thread does not hold",
             self.ddi()
         );
-        self.bugcheck(code::INVALID_LOCK_OPERATION, lock as u64, 1, explanation)
+        self.bugcheck(
+            BugcheckKind::NotLocked,
+            code::INVALID_LOCK_OPERATION,
+            lock as u64,
+            1,
+            explanation,
+        )
     }
 
     /// Gives an object its level, scope and the lock that goes with them.
@@ -214,6 +220,7 @@ impl System {
         match lock {
             Some(lock) => lock,
             None => self.bugcheck(
+                BugcheckKind::NoLock,
                 code::INVALID_LOCK_OPERATION,
                 object.handle.get() as u64,
                 0,

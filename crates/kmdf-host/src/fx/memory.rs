@@ -302,6 +302,7 @@ impl System {
         let memory: Obj<Memory> = self.object(memory);
         if memory.bytes != Bytes::Driver {
             self.bugcheck(
+                crate::report::BugcheckKind::NotPreallocated,
                 crate::system::fail::code::INVALID_HANDLE,
                 memory.rc().handle.get() as u64,
                 0x1022,

@@ -19,7 +19,7 @@ use super::handle::OFFSET_HANDLE;
 use super::lock::CallbackLock;
 use super::request::Request;
 use crate::faults::Allocation;
-use crate::report::Origin;
+use crate::report::{Origin, Subject};
 use crate::system::System;
 
 /// Where an object stands in its life.
@@ -107,6 +107,16 @@ impl Object {
 
     pub(crate) const fn class_name(&self) -> &'static str {
         self.kind.name()
+    }
+
+    /// What a finding says about it.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject {
+            class: self.class_name(),
+            handle: self.handle.get() as u64,
+            origin: self.origin,
+            ended: None,
+        }
     }
 
     pub(crate) fn parent(&self) -> Option<Rc<Object>> {

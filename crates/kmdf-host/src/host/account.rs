@@ -1,7 +1,7 @@
 //! The end of a run: what is left over, and what that means.
 
 use crate::fx::class::Kind;
-use crate::report::{Report, Totals, Violation, ViolationKind};
+use crate::report::{Origin, Report, Subject, Totals, Violation, ViolationKind};
 use crate::stop::Stop;
 use crate::system::System;
 use crate::system::mdl::MdlOwner;
@@ -77,6 +77,7 @@ impl System {
             };
             found.push((
                 kind,
+                Some(object.subject()),
                 format!("{what} created by {} still exists: {how}", object.origin),
             ));
         }
@@ -84,6 +85,7 @@ impl System {
             let tag = tag_text(block.tag);
             found.push((
                 ViolationKind::MemoryLeak,
+                Some(thing("pool", block.origin)),
                 format!(
                     "{} bytes of pool with tag {tag}, allocated by {}, were never freed",
                     block.size, block.origin
@@ -93,12 +95,14 @@ impl System {
         for mdl in self.mdls.owned_by(MdlOwner::Driver) {
             found.push((
                 ViolationKind::MdlLeak,
+                Some(thing("MDL", mdl.origin)),
                 format!("an MDL allocated by {} was never freed", mdl.origin),
             ));
         }
         for mdl in self.mdls.owned_by(MdlOwner::Framework) {
             found.push((
                 ViolationKind::MdlLeak,
+                Some(thing("MDL", mdl.origin)),
                 format!("the framework still holds an MDL made in {}: a request was never completed or deleted", mdl.origin),
             ));
         }
@@ -107,6 +111,7 @@ impl System {
             if let Some(io) = io.as_ref() {
                 found.push((
                     ViolationKind::RequestLost,
+                    None,
                     format!("{} was never completed", io.describe()),
                 ));
             }
@@ -114,6 +119,7 @@ impl System {
         for blocked in self.scheduler.blocked() {
             found.push((
                 ViolationKind::Blocked,
+                None,
                 format!(
                     "thread {} waits for {} for ever",
                     blocked.thread, blocked.waits_for
@@ -123,12 +129,14 @@ impl System {
         let time = self.now();
         let ddi = "the end of the run";
         let mut violations = self.violations.borrow_mut();
-        violations.extend(found.into_iter().map(|(kind, explanation)| Violation {
-            kind,
-            time,
-            ddi,
-            explanation,
-        }));
+        violations.extend(
+            found
+                .into_iter()
+                .map(|(kind, object, explanation)| Violation {
+                    object,
+                    ..Violation::new(kind, time, ddi, explanation)
+                }),
+        );
     }
 
     /// Lets go of everything; nothing runs afterwards.
@@ -142,6 +150,16 @@ impl System {
         self.irps.clear();
         self.devices.clear();
         self.lowers.borrow_mut().clear();
+    }
+}
+
+/// Something without a handle.
+fn thing(class: &'static str, origin: Origin) -> Subject {
+    Subject {
+        class,
+        handle: 0,
+        origin,
+        ended: None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::System;
 use super::scheduler::WaitReason;
-use crate::report::{Violation, ViolationKind};
+use crate::fx::object::Object;
+use crate::report::{BugcheckKind, Place, Subject, Violation, ViolationKind};
 use crate::stop::{Bugcheck, Stop, WDF_VIOLATION};
 use crate::trace::Event;
 
@@ -28,31 +29,81 @@ pub(crate) mod request_error {
 impl System {
     /// Ends the run as the framework's `KeBugCheckEx(WDF_VIOLATION, ...)` does.
     #[cold]
-    pub(crate) fn bugcheck(&self, p1: u64, p2: u64, p3: u64, explanation: String) -> ! {
-        self.crash(
-            WDF_VIOLATION,
-            [p1, p2, p3, crate::table::globals_address()],
-            explanation,
-        )
+    pub(crate) fn bugcheck(
+        &self,
+        kind: BugcheckKind,
+        p1: u64,
+        p2: u64,
+        p3: u64,
+        explanation: String,
+    ) -> ! {
+        let p4 = crate::table::globals_address();
+        self.crash(kind, WDF_VIOLATION, [p1, p2, p3, p4], explanation, None)
+    }
+
+    /// As [`System::bugcheck`], about an object.
+    #[cold]
+    pub(crate) fn bugcheck_on(
+        &self,
+        kind: BugcheckKind,
+        [p1, p2, p3]: [u64; 3],
+        object: Option<Subject>,
+        explanation: String,
+    ) -> ! {
+        let p4 = crate::table::globals_address();
+        self.crash(kind, WDF_VIOLATION, [p1, p2, p3, p4], explanation, object)
     }
 
     /// Ends the run as the operating system would.
     #[cold]
-    pub(crate) fn bugcheck_os(&self, code: u32, parameters: [u64; 4], explanation: String) -> ! {
-        self.crash(code, parameters, explanation)
+    pub(crate) fn bugcheck_os(
+        &self,
+        kind: BugcheckKind,
+        code: u32,
+        parameters: [u64; 4],
+        explanation: String,
+    ) -> ! {
+        self.crash(kind, code, parameters, explanation, None)
     }
 
-    fn crash(&self, code: u32, [p1, p2, p3, p4]: [u64; 4], explanation: String) -> ! {
+    /// Ends the run with a crash.
+    #[cold]
+    pub(crate) fn crash(
+        &self,
+        kind: BugcheckKind,
+        code: u32,
+        [p1, p2, p3, p4]: [u64; 4],
+        explanation: String,
+        object: Option<Subject>,
+    ) -> ! {
         self.trace(|| Event::Bugcheck { code, p1 });
-        self.stop_for_ever(Stop::Bugcheck(Bugcheck {
+        self.stop_for_ever(Stop::Bugcheck(Box::new(Bugcheck {
+            kind,
             code,
             p1,
             p2,
             p3,
             p4,
             ddi: self.ddi(),
+            time: self.now(),
             explanation,
-        }))
+            place: self.place(),
+            object,
+        })))
+    }
+
+    /// Where the running logical thread is.
+    pub(crate) fn place(&self) -> Place {
+        let context = &self.scheduler.context;
+        let callback = context.callback.get();
+        let module = self.module(context.driver.get());
+        let thread = self.scheduler.current();
+        Place {
+            driver: module.map(|module| module.service().to_owned()),
+            callback: (!callback.is_empty()).then_some(callback),
+            thread: thread.map(|thread| thread.name.borrow().clone()),
+            irql: self.irql(),
+        }
     }
 
     #[cold]
@@ -80,6 +131,7 @@ impl System {
     #[cold]
     pub(crate) fn wait_at_dispatch(&self, reason: WaitReason) -> ! {
         self.bugcheck_os(
+            BugcheckKind::WaitAtDispatch,
             0xB8,
             [0, 0, 0, 0],
             format!(
@@ -91,20 +143,46 @@ impl System {
     }
 
     /// Records a finding that does not end the run.
+    #[cold]
     pub(crate) fn violation(&self, kind: ViolationKind, explanation: String) {
+        self.record(kind, explanation, None);
+    }
+
+    /// Records a finding about an object.
+    #[cold]
+    pub(crate) fn violation_on(&self, kind: ViolationKind, object: &Object, explanation: String) {
+        self.record(kind, explanation, Some(object.subject()));
+    }
+
+    fn record(&self, kind: ViolationKind, explanation: String, object: Option<Subject>) {
         self.violations.borrow_mut().push(Violation {
             kind,
             time: self.now(),
             ddi: self.ddi(),
             explanation,
+            place: self.place(),
+            object,
         });
+    }
+
+    /// A misuse at which the framework breaks into the debugger when its verifier is on; a finding in any case.
+    #[cold]
+    pub(crate) fn misuse(&self, kind: ViolationKind, object: &Object, reason: &'static str) {
+        self.count_break(reason);
+        self.violation_on(kind, object, format!("{}: {reason}", self.ddi()));
+    }
+
+    fn count_break(&self, reason: &'static str) {
+        if self.verifier() {
+            self.counters.breaks.set(self.counters.breaks.get() + 1);
+            self.trace(|| Event::DebugBreak { reason });
+        }
     }
 
     /// The framework's debug break: with the verifier on the debugger stops here; never changes what follows.
     pub(crate) fn debug_break(&self, reason: &'static str) {
         if self.verifier() {
-            self.counters.breaks.set(self.counters.breaks.get() + 1);
-            self.trace(|| Event::DebugBreak { reason });
+            self.count_break(reason);
             self.violation(ViolationKind::DebugBreak, reason.to_owned());
         }
     }

@@ -13,6 +13,7 @@ use super::io::Io;
 use super::slab::{NotFound, Slab};
 use crate::fx::object::Object;
 use crate::lower::Lower;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::scheduler::WaitReason;
 use crate::trace::{Actor, Event, IrpId};
 
@@ -392,6 +393,7 @@ impl System {
     ) -> NTSTATUS {
         if !irp.has_next() {
             self.bugcheck_os(
+                BugcheckKind::NoStackLocation,
                 0x35,
                 [irp.address.get() as u64, 0, 0, 0],
                 format!(
@@ -447,6 +449,7 @@ impl System {
     pub(crate) fn complete_request(&self, irp: &Rc<Irp>, from: &Actor) {
         if irp.completed.replace(true) {
             self.bugcheck_os(
+                BugcheckKind::IrpCompletedTwice,
                 0x44,
                 [irp.address.get() as u64, 0, 0, 0],
                 format!(
@@ -458,7 +461,7 @@ impl System {
         let (status, information) = (irp.status.get(), irp.information.get());
         if status == STATUS_PENDING {
             self.violation(
-                crate::report::ViolationKind::CompletedPending,
+                ViolationKind::CompletedPending,
                 format!(
                     "{from} completed IRP {} with STATUS_PENDING, which is no final status",
                     irp.id().0

@@ -89,6 +89,8 @@ pub(crate) struct Context {
     pub(crate) irql: Cell<u8>,
     pub(crate) driver: Cell<DriverNumber>,
     pub(crate) ddi: Cell<&'static str>,
+    /// The innermost callback of a driver's.
+    pub(crate) callback: Cell<&'static str>,
     /// Depth of critical regions (normal kernel APCs disabled).
     pub(crate) critical_regions: Cell<u32>,
 }
@@ -99,6 +101,7 @@ impl Context {
             irql: Cell::new(PASSIVE_LEVEL),
             driver: Cell::new(DriverNumber::NONE),
             ddi: Cell::new(""),
+            callback: Cell::new(""),
             critical_regions: Cell::new(0),
         }
     }
@@ -107,6 +110,7 @@ impl Context {
         self.irql.swap(&other.irql);
         self.driver.swap(&other.driver);
         self.ddi.swap(&other.ddi);
+        self.callback.swap(&other.callback);
         self.critical_regions.swap(&other.critical_regions);
     }
 }
@@ -259,6 +263,7 @@ impl System {
         thread.saved.irql.set(irql);
         thread.saved.driver.set(DriverNumber::NONE);
         thread.saved.ddi.set("");
+        thread.saved.callback.set("");
         thread.saved.critical_regions.set(0);
         *thread.job.borrow_mut() = Some(job);
         let number = thread.jobs.get() + 1;

@@ -140,6 +140,11 @@ fn decode(tag: u16, address: usize) -> Option<(u32, u32)> {
     Some((generation, index))
 }
 
+/// The place in its table of what `address` names, or named.
+pub(crate) fn index(tag: u16, address: usize) -> Option<usize> {
+    decode(tag, address).map(|(_, index)| index as usize)
+}
+
 /// Whether `address` belongs to tables of this tag.
 pub(crate) const fn has_tag(tag: u16, address: usize) -> bool {
     address as u64 >> TAG_SHIFT == tag as u64

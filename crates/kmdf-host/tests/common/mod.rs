@@ -414,7 +414,7 @@ pub(crate) fn delete<H>(object: *mut H) {
 pub(crate) fn bugcheck(bench: &Bench, f: impl FnOnce() + 'static) -> kmdf_host::Bugcheck {
     bench.host.spawn("test", f);
     match bench.host.run() {
-        Err(kmdf_host::Stop::Bugcheck(bugcheck)) => bugcheck,
+        Err(kmdf_host::Stop::Bugcheck(bugcheck)) => *bugcheck,
         other => panic!("expected a bugcheck, got {other:?}"),
     }
 }

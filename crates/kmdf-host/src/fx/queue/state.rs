@@ -119,6 +119,7 @@ impl System {
         let queue: Obj<Queue> = self.object(queue);
         if !self.begin_change(&queue, change, notify) {
             self.bugcheck(
+                crate::report::BugcheckKind::QueueChange,
                 code::QUEUE_FATAL_ERROR,
                 queue.rc().handle.get() as u64,
                 0,

@@ -16,7 +16,7 @@ use kmdf_sys::missing::{
 use super::{Place, Request};
 use crate::fx::class::Obj;
 use crate::fx::queue::Queue;
-use crate::report::ViolationKind;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::System;
 use crate::system::fail::{code, request_error};
 use crate::system::irp::{IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, Irp};
@@ -72,37 +72,59 @@ impl System {
             return self.complete_created(request);
         }
         if self.verifier() && !request.is_driver_owned() {
-            self.debug_break("a request was completed that the driver does not own");
+            let kind = if request.completed.get() {
+                ViolationKind::DoubleCompletion
+            } else {
+                ViolationKind::NotOwned
+            };
+            self.misuse(
+                kind,
+                request.rc(),
+                "a request was completed that the driver does not own",
+            );
             return;
         }
         let Some(irp) = request.irp() else {
             self.null_irp(request);
         };
         if request.in_flight.get() {
-            self.violation(
-                ViolationKind::RequestLost,
+            self.violation_on(
+                ViolationKind::CompletedInFlight,
+                request.rc(),
                 format!("{}: the request is still sent to an I/O target", self.ddi()),
             );
         }
         if let Some(information) = information {
             irp.information.set(information);
         }
-        if self.verifier() {
-            self.verify_completion(request, &irp, status);
+        if request.cancelable.get() {
+            self.misuse(
+                ViolationKind::CompletedCancelable,
+                request.rc(),
+                "the request is still cancelable",
+            );
         }
+        self.check_information(request, &irp, status);
+        request
+            .completed_in
+            .set(self.scheduler.context.callback.get());
         self.complete_received(request, status);
     }
 
     /// A request that the driver created cannot be completed.
     fn complete_created(&self, request: &Obj<Request>) {
         if self.verifier() {
-            self.debug_break("a request was completed that did not come from a queue");
+            self.misuse(
+                ViolationKind::CompletedOwnRequest,
+                request.rc(),
+                "a request was completed that did not come from a queue",
+            );
             return;
         }
-        self.bugcheck(
-            code::OBJECT_ERROR,
-            request.rc().handle.get() as u64,
-            0,
+        self.bugcheck_on(
+            BugcheckKind::CompletedOwnRequest,
+            [code::OBJECT_ERROR, request.rc().handle.get() as u64, 0],
+            Some(request.rc().subject()),
             format!(
                 "{} of a request that the driver created; delete it instead",
                 self.ddi()
@@ -110,35 +132,44 @@ impl System {
         );
     }
 
-    fn verify_completion(&self, request: &Obj<Request>, irp: &Irp, status: NTSTATUS) {
-        if request.cancelable.get() {
-            self.debug_break("a request was completed while it is cancelable; call WdfRequestUnmarkCancelable first");
-        }
+    /// The framework's verifier stops the system when more bytes are reported than the request is for.
+    fn check_information(&self, request: &Obj<Request>, irp: &Irp, status: NTSTATUS) {
         let parameters = irp.parameters();
         let length = if parameters.is_transfer() {
-            Some(parameters.length())
+            parameters.length()
         } else if parameters.major == IRP_MJ_DEVICE_CONTROL
             && irp.user_mode.get()
             && parameters.output_length() > 0
         {
-            Some(parameters.output_length())
+            parameters.output_length()
         } else {
-            None
+            return;
         };
-        let too_much = length.is_some_and(|length| irp.information.get() > u64::from(length));
-        if NT_SUCCESS(status) && too_much {
-            self.bugcheck(
+        let information = irp.information.get();
+        if !NT_SUCCESS(status) || information <= u64::from(length) {
+            return;
+        }
+        let explanation = format!(
+            "{}: {information} bytes are said to have been transferred, the request is for {length}",
+            self.ddi()
+        );
+        if !self.verifier() {
+            return self.violation_on(
+                ViolationKind::InformationTooLarge,
+                request.rc(),
+                explanation,
+            );
+        }
+        self.bugcheck_on(
+            BugcheckKind::InformationTooLarge,
+            [
                 code::REQUEST_FATAL_ERROR,
                 request_error::INFORMATION_LENGTH_MISMATCH,
                 request.rc().handle.get() as u64,
-                format!(
-                    "{}: {} bytes are said to have been transferred, the request is for {}",
-                    self.ddi(),
-                    irp.information.get(),
-                    length.unwrap_or(0)
-                ),
-            );
-        }
+            ],
+            Some(request.rc().subject()),
+            explanation,
+        );
     }
 
     /// Completes a received request, for the driver or for the framework itself.
@@ -149,10 +180,14 @@ impl System {
         };
         let queue = self.detach_received(request);
         if request.irp_references.get() != 0 {
-            self.bugcheck(
-                code::VERIFIER_FATAL_ERROR,
-                request.rc().handle.get() as u64,
-                u64::from(request.irp_references.get().cast_unsigned()),
+            self.bugcheck_on(
+                BugcheckKind::MemoryReferenced,
+                [
+                    code::VERIFIER_FATAL_ERROR,
+                    request.rc().handle.get() as u64,
+                    u64::from(request.irp_references.get().cast_unsigned()),
+                ],
+                Some(request.rc().subject()),
                 "a received request was completed while its memory is still referenced: another request is formatted with it \
                  (reuse or delete that one first), or WdfObjectReference was called on it"
                     .to_owned(),

@@ -108,6 +108,7 @@ impl System {
                     NotFound::Garbage => "is none",
                 };
                 self.bugcheck_os(
+                    crate::report::BugcheckKind::BadIrp,
                     0x44,
                     [irp.addr() as u64, 0, 0, 0],
                     format!("{} was given an IRP that {what}", self.ddi()),

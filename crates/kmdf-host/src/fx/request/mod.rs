@@ -144,6 +144,8 @@ pub(crate) struct Request {
     /// The queue considers it cancelled.
     pub(crate) canceled_on_queue: Cell<bool>,
     pub(crate) completed: Cell<bool>,
+    /// The callback in which the driver completed it; empty outside callbacks.
+    pub(crate) completed_in: Cell<&'static str>,
     pub(crate) in_caller_context: Cell<bool>,
     pub(crate) cancel_callback: Cell<Option<unsafe extern "C" fn(WDFREQUEST)>>,
     /// It is marked cancelable and nobody has cancelled it yet.
@@ -181,6 +183,7 @@ impl Request {
             presented: Cell::new(false),
             canceled_on_queue: Cell::new(false),
             completed: Cell::new(false),
+            completed_in: Cell::new(""),
             in_caller_context: Cell::new(false),
             cancel_callback: Cell::new(None),
             cancelable: Cell::new(false),

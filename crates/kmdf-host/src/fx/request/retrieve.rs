@@ -11,7 +11,9 @@ use kmdf_sys::{
 use super::{Part, Request};
 use crate::faults::Allocation;
 use crate::fx::class::Obj;
+use crate::fx::handle::is_completion;
 use crate::fx::memory::memory_handle;
+use crate::report::BugcheckKind;
 use crate::system::System;
 use crate::system::device::IoType;
 use crate::system::irp::{
@@ -221,15 +223,23 @@ impl System {
 
     #[cold]
     pub(crate) fn null_irp(&self, request: &Obj<Request>) -> ! {
-        self.bugcheck_os(
-            0xD1,
-            [0, u64::from(self.irql()), 0, 0],
-            format!(
+        let (kind, explanation) = if request.completed.get() && is_completion(self.ddi()) {
+            self.completed_again(request.completed_in.get())
+        } else {
+            let explanation = format!(
                 "{} was called on request {:#x}, which has no IRP: it was completed, or created without a target and \
                  never formatted",
                 self.ddi(),
                 request.rc().handle.get()
-            ),
+            );
+            (BugcheckKind::NoIrp, explanation)
+        };
+        self.crash(
+            kind,
+            0xD1,
+            [0, u64::from(self.irql()), 0, 0],
+            explanation,
+            Some(request.rc().subject()),
         )
     }
 

@@ -12,7 +12,7 @@ use super::{Place, Request, Routine};
 use crate::fx::class::Obj;
 use crate::fx::target::IoTarget;
 use crate::fx::target::submit::{SendOptions, Submitted};
-use crate::report::ViolationKind;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::fail::{code, request_error};
 use crate::system::irp::{Irp, Parameters};
 use crate::system::{PASSIVE_LEVEL, System};
@@ -150,6 +150,7 @@ impl System {
         let handle = request.rc().handle.get() as u64;
         let Some(irp) = request.irp() else {
             self.bugcheck(
+                BugcheckKind::NoIrpToFormat,
                 code::REQUEST_FATAL_ERROR,
                 request_error::NULL_IRP,
                 handle,
@@ -158,6 +159,7 @@ impl System {
         };
         if !irp.has_next() {
             self.bugcheck(
+                BugcheckKind::NoStackLocation,
                 code::REQUEST_FATAL_ERROR,
                 request_error::NO_MORE_STACK_LOCATIONS,
                 irp.address().addr() as u64,

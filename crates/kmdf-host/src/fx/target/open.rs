@@ -63,6 +63,7 @@ impl System {
         let target: Obj<IoTarget> = self.object(target);
         if target.kind != TargetKind::Remote {
             self.bugcheck(
+                crate::report::BugcheckKind::NotARemoteTarget,
                 code::INVALID_HANDLE,
                 target.rc().handle.get() as u64,
                 0x1201,

@@ -14,7 +14,7 @@ use crate::fx::class::Obj;
 use crate::fx::object::Object;
 use crate::fx::request::format::empty_params;
 use crate::fx::request::{Request, Routine};
-use crate::report::ViolationKind;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::System;
 use crate::system::clock::Due;
 use crate::system::fail::{code, request_error};
@@ -122,10 +122,14 @@ impl System {
         timer: Option<i64>,
     ) -> Submitted {
         if request.in_flight.get() {
-            self.bugcheck(
-                code::REQUEST_FATAL_ERROR,
-                request_error::ALREADY_SENT,
-                request.rc().handle.get() as u64,
+            self.bugcheck_on(
+                BugcheckKind::AlreadySent,
+                [
+                    code::REQUEST_FATAL_ERROR,
+                    request_error::ALREADY_SENT,
+                    request.rc().handle.get() as u64,
+                ],
+                Some(request.rc().subject()),
                 format!(
                     "{}: the request was sent before and has not completed yet; wait for its completion routine",
                     self.ddi()
@@ -319,6 +323,7 @@ impl System {
             }
             Routine::Reader => self.reader_completed(request, target),
             Routine::DeadSync => self.bugcheck_os(
+                BugcheckKind::DeadSyncRoutine,
                 0x139,
                 [0, 0, 0, 0],
                 "a request completed whose synchronous send had failed: the framework's completion routine of that send is \
