@@ -53,6 +53,7 @@ mod verify;
 pub use config::{ClientVersion, HostConfig, Policy};
 pub use faults::Allocation;
 pub use fx::driver::DriverEntry;
+pub use fx::pnp_irp::PnpIrp;
 pub use host::{
     BoundTable, DriverId, FileId, Host, IoId, IrpSpec, MdlState, Mode, ObjectState, RequestPlace,
     StackId,

@@ -158,6 +158,11 @@ pub enum Event {
         /// Whether the wait ended by time-out.
         timeout: bool,
     },
+    /// The framework called a routine of the kernel that tells somebody else something.
+    KernelRoutine {
+        /// Its name.
+        routine: &'static str,
+    },
     /// The framework broke into the debugger.
     DebugBreak {
         /// Why.

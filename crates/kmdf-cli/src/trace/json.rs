@@ -219,6 +219,9 @@ impl Json {
                 let args = json!({"cancel routine": routine});
                 self.entry(&entry("n", "IoCancelIrp", args).of_irp(*irp), out)
             }
+            Event::KernelRoutine { routine } => {
+                self.entry(&entry("i", routine, json!({})).everywhere(), out)
+            }
             Event::DebugBreak { reason } => self.entry(
                 &entry("i", "debug break", json!({"reason": reason})).everywhere(),
                 out,

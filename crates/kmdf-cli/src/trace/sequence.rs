@@ -231,9 +231,9 @@ impl Sequence {
                     None => Ok(()),
                 }
             }
-            event @ (Event::DebugBreak { .. } | Event::Bugcheck { .. }) => {
-                self.banner(time, &words::event(event), out)
-            }
+            event @ (Event::KernelRoutine { .. }
+            | Event::DebugBreak { .. }
+            | Event::Bugcheck { .. }) => self.banner(time, &words::event(event), out),
             Event::Call { .. }
             | Event::Return { .. }
             | Event::CallbackLeave { .. }

@@ -248,6 +248,7 @@ pub(super) fn event(event: &Event) -> String {
         Event::Wait { what } => format!("waits for {what}"),
         Event::Resume { timeout: true } => "goes on, the time is up".to_owned(),
         Event::Resume { timeout: false } => "goes on".to_owned(),
+        Event::KernelRoutine { routine } => (*routine).to_owned(),
         Event::DebugBreak { reason } => format!("debug break: {reason}"),
         Event::Bugcheck { code, p1 } => format!("bugcheck {code:#X}, first parameter {p1:#x}"),
     }

@@ -1,6 +1,6 @@
 //! WDFDEVICE.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::ptr;
 use std::rc::{Rc, Weak};
 
@@ -18,7 +18,7 @@ use super::attributes::{Attributes, Rules};
 use super::class::{Kind, Obj};
 use super::driver::Module;
 use super::object::Object;
-use super::pnp::PnpState;
+use super::pnp::{DevicePnp, PnpState};
 use super::queue::Queue;
 use super::target::IoTarget;
 use crate::faults::Allocation;
@@ -53,9 +53,7 @@ pub(crate) struct Device {
     /// Queues configured for a major function.
     dispatching: RefCell<[Option<Obj<Queue>>; MAJORS]>,
     pub(crate) files: RefCell<Vec<Rc<Object>>>,
-    pub(crate) pnp_state: Cell<PnpState>,
-    /// Whether `EvtDeviceSelfManagedIoInit` has been called, so that the next start calls Restart.
-    pub(crate) self_managed_io: Cell<bool>,
+    pub(crate) pnp: DevicePnp,
     interfaces: RefCell<Vec<InterfaceClass>>,
 }
 
@@ -168,8 +166,8 @@ impl System {
             queues: RefCell::new(Vec::new()),
             dispatching: RefCell::new([const { None }; MAJORS]),
             files: RefCell::new(Vec::new()),
-            pnp_state: Cell::new(PnpState::Added),
-            self_managed_io: Cell::new(false),
+            // A filter leaves power policy to the function driver unless it says otherwise.
+            pnp: DevicePnp::new(init.power_policy_owner.get().unwrap_or(!filter)),
             interfaces: RefCell::new(Vec::new()),
         };
         let object =
@@ -285,7 +283,7 @@ impl System {
         if queue.device().is_none_or(|own| !own.is(&device)) {
             return STATUS_INVALID_DEVICE_REQUEST;
         }
-        if device.pnp_state.get() != PnpState::Added {
+        if device.pnp.state.get() != PnpState::Added {
             return STATUS_INVALID_DEVICE_STATE;
         }
         if device.is_default_queue(&queue) || !(queue.is_manual() || queue.handles(major)) {

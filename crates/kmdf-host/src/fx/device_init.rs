@@ -28,6 +28,8 @@ pub(crate) struct DeviceInit {
     pub(crate) module: Rc<Module>,
     pub(crate) lower: Rc<DeviceObject>,
     pub(crate) filter: Cell<bool>,
+    /// `None`: the default of the device's role.
+    pub(crate) power_policy_owner: Cell<Option<bool>>,
     pub(crate) io_type: Cell<IoType>,
     pub(crate) device_type: Cell<u32>,
     pub(crate) characteristics: Cell<u32>,
@@ -57,6 +59,7 @@ impl DeviceInitTable {
             module: Rc::clone(module),
             lower: Rc::clone(lower),
             filter: Cell::new(false),
+            power_policy_owner: Cell::new(None),
             io_type: Cell::new(IoType::Buffered),
             device_type: Cell::new(kmdf_sys::FILE_DEVICE_UNKNOWN),
             characteristics: Cell::new(0),
@@ -134,13 +137,14 @@ impl System {
         self.require(callbacks, "PowerPolicyEventCallbacks");
     }
 
-    /// `WdfDeviceInitSetPowerPolicyOwnership`: no device here idles out or wakes, so ownership changes nothing.
+    /// `WdfDeviceInitSetPowerPolicyOwnership`.
     pub(crate) fn wdf_device_init_set_power_policy_ownership(
         &self,
         init: PWDFDEVICE_INIT,
-        _owner: BOOLEAN,
+        owner: BOOLEAN,
     ) {
-        self.device_init(init);
+        let init = self.device_init(init);
+        init.power_policy_owner.set(Some(owner != 0));
     }
 
     /// `WdfDeviceInitSetIoType`.

@@ -15,6 +15,7 @@ pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod object;
 pub(crate) mod pnp;
+pub(crate) mod pnp_irp;
 pub(crate) mod queue;
 pub(crate) mod registry;
 pub(crate) mod request;

@@ -9,6 +9,7 @@ use crate::fx::class::Obj;
 use crate::fx::device::Device;
 use crate::fx::driver::{DriverNumber, Module};
 use crate::fx::object::Object;
+use crate::fx::pnp_irp::{Path, PnpIrp};
 use crate::lower::LowerId;
 use crate::stop::Stop;
 use crate::system::System;
@@ -77,22 +78,49 @@ impl Host {
         Ok(stack)
     }
 
+    /// Sends a request of the PnP or power manager to a stack; gives its final status.
+    ///
+    /// The other functions send what the managers would send in order; this one sends exactly what it is given.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn pnp(&self, stack: StackId, irp: PnpIrp) -> Result<NTSTATUS, Stop> {
+        let path = self.path(stack);
+        let status = self.call("pnp", move |system| system.send_pnp(&path, irp))?;
+        if irp == PnpIrp::RemoveDevice {
+            let mut stacks = self.stacks.borrow_mut();
+            stacks[stack.0].removed = true;
+            stacks[stack.0].devices.clear();
+        }
+        Ok(status)
+    }
+
+    /// The state that the devices of a stack report to the PnP manager, a set of `PNP_DEVICE_` flags.
+    #[must_use]
+    pub fn pnp_device_state(&self, stack: StackId) -> u32 {
+        System::pnp_device_state(&self.path(stack))
+    }
+
+    fn must(&self, stack: StackId, irp: PnpIrp, what: &str) -> Result<(), Stop> {
+        let status = self.pnp(stack, irp)?;
+        if NT_SUCCESS(status) {
+            Ok(())
+        } else {
+            Err(Stop::Status {
+                what: what.to_owned(),
+                status,
+            })
+        }
+    }
+
     /// Starts or restarts the devices of a stack, from the bottom.
     ///
     /// # Errors
     ///
     /// [`Stop::Status`] when a device fails to start; whatever ends the run.
     pub fn start(&self, stack: StackId) -> Result<(), Stop> {
-        for device in self.devices_of(stack) {
-            let status = self.call("pnp", move |system| system.start_device(&device))?;
-            if !NT_SUCCESS(status) {
-                return Err(Stop::Status {
-                    what: "starting the device".to_owned(),
-                    status,
-                });
-            }
-        }
-        Ok(())
+        self.must(stack, PnpIrp::StartDevice, "starting the device")
     }
 
     /// Asks the drivers whether the stack may be stopped, and if so stops it for rebalancing, from the top.
@@ -101,10 +129,8 @@ impl Host {
     ///
     /// [`Stop::Status`] when a driver refuses; whatever ends the run.
     pub fn stop(&self, stack: StackId) -> Result<(), Stop> {
-        self.ask(stack, "stopping the device", |system, device| {
-            system.query_stop_device(device)
-        })?;
-        self.top_down(stack, |system, device| system.stop_device(device))
+        self.must(stack, PnpIrp::QueryStopDevice, "stopping the device")?;
+        self.must(stack, PnpIrp::StopDevice, "stopping the device")
     }
 
     /// Sends the stack to D3.
@@ -113,7 +139,7 @@ impl Host {
     ///
     /// Whatever ends the run.
     pub fn sleep(&self, stack: StackId) -> Result<(), Stop> {
-        self.top_down(stack, |system, device| system.sleep_device(device))
+        self.pnp(stack, PnpIrp::SetDevicePower(3)).map(drop)
     }
 
     /// Brings the stack back to D0.
@@ -122,10 +148,7 @@ impl Host {
     ///
     /// Whatever ends the run.
     pub fn wake(&self, stack: StackId) -> Result<(), Stop> {
-        for device in self.devices_of(stack) {
-            self.call("pnp", move |system| system.wake_device(&device))?;
-        }
-        Ok(())
+        self.pnp(stack, PnpIrp::SetDevicePower(0)).map(drop)
     }
 
     /// Asks the drivers whether the stack may be removed.
@@ -134,9 +157,7 @@ impl Host {
     ///
     /// [`Stop::Status`] when a driver refuses; whatever ends the run.
     pub fn query_remove(&self, stack: StackId) -> Result<(), Stop> {
-        self.ask(stack, "removing the device", |system, device| {
-            system.query_remove_device(device)
-        })
+        self.must(stack, PnpIrp::QueryRemoveDevice, "removing the device")
     }
 
     /// The hardware is gone: tells the drivers, from the top. [`Host::remove`] follows when all files are closed.
@@ -145,11 +166,7 @@ impl Host {
     ///
     /// Whatever ends the run.
     pub fn surprise_remove(&self, stack: StackId) -> Result<(), Stop> {
-        let lower = self.stacks.borrow()[stack.0].lower;
-        self.system.lower(lower).remove();
-        self.top_down(stack, |system, device| {
-            system.surprise_remove_device(device)
-        })
+        self.pnp(stack, PnpIrp::SurpriseRemoval).map(drop)
     }
 
     /// Removes the stack, from the top.
@@ -161,12 +178,7 @@ impl Host {
         if std::mem::replace(&mut self.stacks.borrow_mut()[stack.0].removed, true) {
             return Ok(());
         }
-        self.top_down(stack, |system, device| {
-            system.remove_device(device);
-            system.finish_removal(device);
-        })?;
-        self.stacks.borrow_mut()[stack.0].devices.clear();
-        Ok(())
+        self.pnp(stack, PnpIrp::RemoveDevice).map(drop)
     }
 
     /// Unloads a driver that has no devices any more.
@@ -184,29 +196,11 @@ impl Host {
         self.call("unloader", move |system| system.unload_driver(&module))
     }
 
-    fn ask(
-        &self,
-        stack: StackId,
-        what: &str,
-        question: fn(&System, &Obj<Device>) -> NTSTATUS,
-    ) -> Result<(), Stop> {
-        for device in self.devices_of(stack).into_iter().rev() {
-            let status = self.call("pnp", move |system| question(system, &device))?;
-            if !NT_SUCCESS(status) {
-                return Err(Stop::Status {
-                    what: what.to_owned(),
-                    status,
-                });
-            }
+    fn path(&self, stack: StackId) -> Path {
+        Path {
+            devices: self.devices_of(stack),
+            lower: self.system.lower(self.stacks.borrow()[stack.0].lower),
         }
-        Ok(())
-    }
-
-    fn top_down(&self, stack: StackId, act: fn(&System, &Obj<Device>)) -> Result<(), Stop> {
-        for device in self.devices_of(stack).into_iter().rev() {
-            self.call("pnp", move |system| act(system, &device))?;
-        }
-        Ok(())
     }
 
     fn devices_of(&self, stack: StackId) -> Vec<Obj<Device>> {

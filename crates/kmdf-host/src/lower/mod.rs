@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use kmdf_sys::{NTSTATUS, STATUS_CANCELLED, STATUS_NO_SUCH_DEVICE, STATUS_PENDING, STATUS_SUCCESS};
 
+use crate::fx::pnp_irp::PnpIrp;
 use crate::system::clock::{Due, TimerId};
 use crate::system::device::{DeviceKind, DeviceObject, IoType, NewDevice};
 use crate::system::irp::{CancelRoutine, Irp};
@@ -96,6 +97,14 @@ pub trait LowerDevice: Any {
     fn completing(&mut self, irp: &mut LowerIrp<'_>, outcome: Outcome) -> Outcome {
         let _ = irp;
         outcome
+    }
+
+    /// A request of the PnP or power manager has come down the stack.
+    ///
+    /// A failure counts for those requests that may fail: starting and the queries.
+    fn pnp(&mut self, irp: PnpIrp) -> NTSTATUS {
+        let _ = irp;
+        STATUS_SUCCESS
     }
 
     /// IRPs that this device holds and that can be completed now, because of what has happened since: how much later, and
@@ -282,6 +291,13 @@ impl System {
             }
             Disposition::Pend => self.hold(lower, irp, None, ignores_cancel),
         }
+    }
+
+    /// A PnP or power request arrives at the bottom of its stack.
+    pub(crate) fn lower_pnp(&self, lower: &Rc<Lower>, irp: PnpIrp) -> NTSTATUS {
+        let status = lower.device.borrow_mut().pnp(irp);
+        self.schedule_ready(lower);
+        status
     }
 
     fn hold(

@@ -34,6 +34,7 @@ pub(crate) enum WaitReason {
     QueueIdle(usize),
     TargetIo(usize),
     Callback(usize),
+    SystemWake,
     Preempted,
 }
 
@@ -55,6 +56,7 @@ impl fmt::Display for WaitReason {
                 f,
                 "the driver to give back the requests of queue {queue:#x}"
             ),
+            Self::SystemWake => f.write_str("the system to come back from sleep"),
             Self::TargetIo(target) => {
                 write!(f, "requests sent to I/O target {target:#x} to complete")
             }

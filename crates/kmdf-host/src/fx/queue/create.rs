@@ -50,7 +50,7 @@ impl System {
         if !default && out.is_null() {
             return STATUS_INVALID_PARAMETER_4;
         }
-        if default && device.pnp_state.get() != PnpState::Added {
+        if default && device.pnp.state.get() != PnpState::Added {
             return STATUS_INVALID_DEVICE_STATE;
         }
         if let Some(parent) = &attributes.parent

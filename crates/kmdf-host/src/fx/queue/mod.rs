@@ -95,7 +95,7 @@ impl Queue {
     ) -> Self {
         // SAFETY: the union has a single member.
         let limit = unsafe { config.Settings.Parallel.NumberOfPresentedRequests };
-        let off = power_managed && device.pnp_state.get() != super::pnp::PnpState::Started;
+        let off = power_managed && !device.pnp.in_d0.get();
         Self {
             config,
             dispatching,

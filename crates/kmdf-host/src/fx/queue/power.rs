@@ -88,7 +88,11 @@ impl System {
                         request.stop_state.set(StopState::None);
                         self.call_io_resume(queue, &request);
                     }
-                    None => queue.power.set(Power::On),
+                    None => {
+                        queue.power.set(Power::On);
+                        // Presents only when all queues of the device are powered.
+                        return false;
+                    }
                 }
                 true
             }
@@ -221,13 +225,21 @@ impl System {
         self.wait_for_power(queue, |queue| queue.power.get() == Power::Off);
     }
 
-    /// Presents again after power-up.
+    /// Powers a power-managed queue up: tells the driver of what it has. Nothing is presented yet.
     pub(crate) fn resume_for_power(&self, queue: &Obj<Queue>) {
         if !queue.power_managed || queue.power.get() == Power::On {
             return;
         }
         Self::mark_to_notify(queue);
         queue.power.set(Power::Resuming);
+        self.dispatch_events(queue, None);
+    }
+
+    /// Presents again, once all queues of the device are powered up.
+    pub(crate) fn present_after_power_up(&self, queue: &Obj<Queue>) {
+        if !queue.power_managed {
+            return;
+        }
         if queue.queued() > 0 {
             queue.from_empty.set(true);
             queue.force_from_empty.set(false);
