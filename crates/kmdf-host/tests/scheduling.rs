@@ -206,7 +206,7 @@ fn an_io_that_nobody_completes_is_a_deadlock_until_it_is_completed_from_outside(
     assert_eq!(bench.host.result(io).unwrap().information, 2);
     let report = bench.host.finish();
     assert_eq!(report.violations.len(), 1);
-    assert_eq!(report.violations[0].kind, ViolationKind::CompletedInFlight);
+    assert_eq!(report.violations[0].kind, ViolationKind::RequestLost);
 }
 
 #[test]

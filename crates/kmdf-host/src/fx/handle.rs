@@ -78,7 +78,7 @@ impl ObjectTable {
     /// What is still known of the object that a stale handle named.
     fn tombstone(&self, handle: usize) -> Option<Tombstone> {
         let tombstone = *self.tombstones.borrow().get(index(OBJECT_TAG, handle)?)?;
-        tombstone.filter(|tombstone| tombstone.subject.handle as usize == handle & !7)
+        tombstone.filter(|tombstone| tombstone.subject.handle == (handle & !7) as u64)
     }
 
     pub(crate) fn get(&self, handle: usize) -> Result<Rc<Object>, NotFound> {
