@@ -39,6 +39,7 @@ mod faults;
 mod fx;
 mod host;
 mod lower;
+mod nt_status;
 pub mod ntddk;
 mod report;
 mod status;
@@ -51,7 +52,10 @@ mod usb;
 mod verify;
 
 pub use config::{ClientVersion, HostConfig, Policy};
-pub use faults::Allocation;
+pub use faults::{
+    Allocation, Fault, FaultKind, FaultPoint, KindCount, LowerFault, Problem, Sweep, SweepFailure,
+    SweepProgress, SweepReport, UnknownFault,
+};
 pub use fx::driver::DriverEntry;
 pub use fx::pnp_irp::PnpIrp;
 pub use host::{
@@ -63,6 +67,7 @@ pub use lower::{
     LowerDevice, LowerId, LowerIrp, OnCancel, Outcome, Reply, Scripted, Seen, Setup, UsbCounters,
     UsbDescriptors, UsbDevice, UsbEndpoint, UsbFault, UsbInterface,
 };
+pub use nt_status::{Status, UnknownStatus};
 pub use report::{BugcheckKind, Origin, Place, Report, Subject, Totals, Violation, ViolationKind};
 pub use stop::{Blocked, Bugcheck, Deadlock, Stop, WDF_VIOLATION};
 pub use system::device::IoType;

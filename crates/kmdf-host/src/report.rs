@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use core::fmt;
 
-use crate::faults::{ALLOCATIONS, Allocation, Faults};
+use crate::faults::{Allocation, Faults};
 use crate::stop::Stop;
 use crate::time::Ticks;
 
@@ -60,9 +60,8 @@ impl Totals {
             lower_irps: counters.lower_irps.get(),
             urbs: counters.urbs.get(),
             breaks: counters.breaks.get(),
-            allocations: ALLOCATIONS
-                .iter()
-                .map(|&kind| (kind, faults.made(kind)))
+            allocations: Allocation::all()
+                .map(|kind| (kind, faults.made(kind)))
                 .collect(),
         }
     }

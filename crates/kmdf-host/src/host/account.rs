@@ -10,7 +10,7 @@ use super::{DriverId, Host, StackId};
 
 impl Host {
     /// Takes everything down in the proper order, as far as it goes.
-    pub(super) fn wind_up(&self) {
+    pub(crate) fn wind_up(&self) {
         let ended = self.system.stopped.get() || self.take_down().is_err();
         if !ended {
             self.system.account();
@@ -41,7 +41,7 @@ impl Host {
         self.run()
     }
 
-    pub(super) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         Report {
             violations: self.system.violations.borrow().clone(),
             stop: self.system.stop.borrow().clone(),

@@ -222,9 +222,14 @@ impl Host {
     ///
     /// Whatever ends the run.
     pub fn cancel(&self, io: IoId) -> Result<bool, Stop> {
-        let Some(io) = self.system.ios.submitted(io.0) else {
-            return Ok(false);
-        };
+        match self.system.ios.submitted(io.0) {
+            Some(io) => self.cancel_io(&io),
+            None => Ok(false),
+        }
+    }
+
+    fn cancel_io(&self, io: &Rc<Io>) -> Result<bool, Stop> {
+        let io = Rc::clone(io);
         self.call("canceller", move |system| {
             let irp = io.irp.borrow().clone();
             irp.is_some_and(|irp| system.cancel_irp(&irp))
@@ -279,9 +284,13 @@ impl Host {
     }
 
     fn run_to_result(&self, io: &Rc<Io>) -> Result<IoResult, Stop> {
-        match self.system.run_until(None, &|| io.is_done())? {
-            scheduler::Outcome::Done => {}
-            scheduler::Outcome::Idle => return Err(self.deadlock()),
+        let mut outcome = self.system.run_until(None, &|| io.is_done())?;
+        if outcome == scheduler::Outcome::Idle && self.system.faults.application_gives_up() {
+            self.cancel_io(io)?;
+            outcome = self.system.run_until(None, &|| io.is_done())?;
+        }
+        if outcome == scheduler::Outcome::Idle {
+            return Err(self.deadlock());
         }
         io.result.get().ok_or_else(|| self.deadlock())
     }

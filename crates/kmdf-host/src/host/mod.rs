@@ -36,7 +36,7 @@ pub struct DriverId(pub(crate) u32);
 ///
 /// It belongs to the operating-system thread that made it.
 pub struct Host {
-    system: Rc<System>,
+    pub(crate) system: Rc<System>,
     stacks: std::cell::RefCell<Vec<pnp::Stack>>,
     not_send: PhantomData<*const ()>,
 }

@@ -9,6 +9,7 @@ use crate::fx::class::Obj;
 use crate::fx::device::Device;
 use crate::fx::driver::{DriverNumber, Module};
 use crate::fx::object::Object;
+use crate::fx::pnp::PnpState;
 use crate::fx::pnp_irp::{Path, PnpIrp};
 use crate::lower::LowerId;
 use crate::stop::Stop;
@@ -120,7 +121,14 @@ impl Host {
     ///
     /// [`Stop::Status`] when a device fails to start; whatever ends the run.
     pub fn start(&self, stack: StackId) -> Result<(), Stop> {
-        self.must(stack, PnpIrp::StartDevice, "starting the device")
+        let was_stopped = |device: &Obj<Device>| device.pnp.state.get() == PnpState::Stopped;
+        let restart = self.devices_of(stack).iter().any(was_stopped);
+        let started = self.must(stack, PnpIrp::StartDevice, "starting the device");
+        // What worked before it was stopped is then taken for pulled out.
+        if restart && matches!(started, Err(Stop::Status { .. })) {
+            self.surprise_remove(stack)?;
+        }
+        started
     }
 
     /// Asks the drivers whether the stack may be stopped, and if so stops it for rebalancing, from the top.

@@ -23,6 +23,7 @@ pub struct LowerIrp<'a> {
     parameters: Parameters,
     io_type: IoType,
     ignores_cancel: bool,
+    completes_twice: bool,
 }
 
 impl fmt::Debug for LowerIrp<'_> {
@@ -44,6 +45,7 @@ impl<'a> LowerIrp<'a> {
             parameters: irp.parameters(),
             io_type,
             ignores_cancel: false,
+            completes_twice: false,
         }
     }
 
@@ -185,6 +187,15 @@ impl<'a> LowerIrp<'a> {
 
     pub(crate) const fn ignores_cancel(&self) -> bool {
         self.ignores_cancel
+    }
+
+    /// Completes it twice, as a broken driver does: the run ends there with bugcheck 0x44.
+    pub fn complete_twice(&mut self) {
+        self.completes_twice = true;
+    }
+
+    pub(crate) const fn completes_twice(&self) -> bool {
+        self.completes_twice
     }
 
     /// The URB it carries.

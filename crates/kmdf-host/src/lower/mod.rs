@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use kmdf_sys::{NTSTATUS, STATUS_CANCELLED, STATUS_NO_SUCH_DEVICE, STATUS_PENDING, STATUS_SUCCESS};
 
+use crate::faults::LowerFault;
 use crate::fx::pnp_irp::PnpIrp;
 use crate::system::clock::{Due, TimerId};
 use crate::system::device::{DeviceKind, DeviceObject, IoType, NewDevice};
@@ -32,6 +33,9 @@ pub use usb::{
     ControlAnswer, Setup, UsbCounters, UsbDescriptors, UsbDevice, UsbEndpoint, UsbFault,
     UsbInterface,
 };
+
+/// Bugcheck code of an IRP that is completed twice.
+const MULTIPLE_IRP_COMPLETE_REQUESTS: u32 = 0x44;
 
 /// How an IRP ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,9 +175,20 @@ impl LowerConfig {
 pub struct LowerId(pub(crate) usize);
 
 /// An IRP that a lower device holds.
-struct Held {
-    irp: Rc<Irp>,
-    timer: Option<TimerId>,
+pub(crate) struct Held {
+    pub(crate) irp: Rc<Irp>,
+    pub(crate) timer: Option<TimerId>,
+    pub(crate) ending: Ending,
+    /// Whether the device has not been given it yet.
+    pub(crate) withheld: bool,
+}
+
+/// What is wrong with how a lower device ends an IRP.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ending {
+    pub(crate) fault: Option<LowerFault>,
+    /// Whether it completes the IRP once more.
+    pub(crate) twice: bool,
 }
 
 /// A lower device in the system.
@@ -181,7 +196,7 @@ pub(crate) struct Lower {
     pub(crate) actor: Actor,
     device: RefCell<Box<dyn LowerDevice>>,
     pub(crate) device_object: RefCell<Option<Rc<DeviceObject>>>,
-    held: RefCell<Vec<Held>>,
+    pub(crate) held: RefCell<Vec<Held>>,
     removed: Cell<bool>,
 }
 
@@ -219,10 +234,17 @@ impl Lower {
         self.held.borrow().iter().any(|held| held.timer.is_none())
     }
 
-    fn take_held(&self, irp: &Rc<Irp>) -> Option<Held> {
+    pub(crate) fn take_held(&self, irp: &Rc<Irp>) -> Option<Held> {
         let mut held = self.held.borrow_mut();
         let index = held.iter().position(|held| Rc::ptr_eq(&held.irp, irp))?;
         Some(held.remove(index))
+    }
+
+    /// The fault for which it was not given an IRP that it holds.
+    fn withholds(&self, irp: &Rc<Irp>) -> Option<LowerFault> {
+        let held = self.held.borrow();
+        let held = held.iter().find(|held| Rc::ptr_eq(&held.irp, irp))?;
+        held.ending.fault.filter(|_| held.withheld)
     }
 
     pub(crate) fn remove(&self) {
@@ -266,6 +288,7 @@ impl System {
     pub(crate) fn lower_dispatch(&self, lower: &Rc<Lower>, irp: &Rc<Irp>) -> NTSTATUS {
         let parameters = irp.parameters();
         if lower.removed.get() {
+            urb::fail(irp, STATUS_NO_SUCH_DEVICE);
             return self.complete_irp(irp, STATUS_NO_SUCH_DEVICE, 0, &lower.actor);
         }
         if !(parameters.is_transfer() || parameters.is_ioctl()) {
@@ -277,45 +300,65 @@ impl System {
         if parameters.is_urb() {
             self.counters.urbs.set(self.counters.urbs.get() + 1);
         }
-        let mut view = LowerIrp::new(self, irp, lower.io_type());
-        let disposition = lower.device.borrow_mut().dispatch(&mut view);
-        let ignores_cancel = view.ignores_cancel();
-        self.schedule_ready(lower);
-        match disposition {
-            Disposition::Complete(outcome) => {
-                self.finish_lower(lower, irp, outcome);
-                outcome.status
-            }
-            Disposition::CompleteAfter(span, outcome) => {
-                self.hold(lower, irp, Some((span, outcome)), ignores_cancel)
-            }
-            Disposition::Pend => self.hold(lower, irp, None, ignores_cancel),
+        if self.faults.watching() {
+            self.watch_request(irp);
+        }
+        match self.faults.next_request() {
+            None => self.lower_arrives(lower, irp, None),
+            Some(fault) => self.lower_fails(lower, irp, fault),
         }
     }
 
     /// A PnP or power request arrives at the bottom of its stack.
     pub(crate) fn lower_pnp(&self, lower: &Rc<Lower>, irp: PnpIrp) -> NTSTATUS {
+        if let Some(status) = self.faults.next_pnp(irp) {
+            return status;
+        }
         let status = lower.device.borrow_mut().pnp(irp);
         self.schedule_ready(lower);
         status
     }
 
-    fn hold(
+    /// Gives an IRP to the device.
+    pub(crate) fn lower_arrives(
         &self,
         lower: &Rc<Lower>,
         irp: &Rc<Irp>,
-        completes: Option<(Ticks, Outcome)>,
-        ignores_cancel: bool,
+        fault: Option<LowerFault>,
     ) -> NTSTATUS {
-        let timer = completes.map(|(span, outcome)| self.complete_later(lower, irp, span, outcome));
-        lower.held.borrow_mut().push(Held {
+        let mut view = LowerIrp::new(self, irp, lower.io_type());
+        let disposition = lower.device.borrow_mut().dispatch(&mut view);
+        let ignores_cancel = view.ignores_cancel();
+        let ending = Ending {
+            fault,
+            twice: view.completes_twice(),
+        };
+        self.schedule_ready(lower);
+        let timer = match disposition {
+            Disposition::Complete(outcome) => {
+                return self.finish_lower(lower, irp, outcome, ending);
+            }
+            Disposition::CompleteAfter(span, outcome) => {
+                Some(self.complete_later(lower, irp, span, outcome))
+            }
+            Disposition::Pend => None,
+        };
+        let held = Held {
             irp: Rc::clone(irp),
             timer,
-        });
+            ending,
+            withheld: false,
+        };
+        self.hold(lower, held, ignores_cancel)
+    }
+
+    pub(crate) fn hold(&self, lower: &Rc<Lower>, held: Held, ignores_cancel: bool) -> NTSTATUS {
+        let irp = Rc::clone(&held.irp);
+        lower.held.borrow_mut().push(held);
         *irp.holder.borrow_mut() = Some(lower.actor.clone());
         if !ignores_cancel {
             if irp.cancel.get() {
-                self.lower_cancel(lower, irp);
+                self.lower_cancel(lower, &irp);
             } else {
                 *irp.cancel_routine.borrow_mut() = Some(CancelRoutine::Lower(Rc::clone(lower)));
             }
@@ -323,7 +366,7 @@ impl System {
         STATUS_PENDING
     }
 
-    fn complete_later(
+    pub(crate) fn complete_later(
         &self,
         lower: &Rc<Lower>,
         irp: &Rc<Irp>,
@@ -354,7 +397,7 @@ impl System {
     }
 
     /// A held IRP is completed by `timer`, and by no other.
-    fn replace_timer(&self, lower: &Lower, irp: &Rc<Irp>, timer: TimerId) {
+    pub(crate) fn replace_timer(&self, lower: &Lower, irp: &Rc<Irp>, timer: TimerId) {
         let mut held = lower.held.borrow_mut();
         if let Some(held) = held.iter_mut().find(|held| Rc::ptr_eq(&held.irp, irp))
             && let Some(old) = held.timer.replace(timer)
@@ -365,9 +408,26 @@ impl System {
 
     /// Completes an IRP that the device holds, if it still does.
     pub(crate) fn complete_held(&self, lower: &Rc<Lower>, irp: &Rc<Irp>, outcome: Outcome) {
-        let Some(held) = lower.take_held(irp) else {
+        let Some(held) = self.take_back(lower, irp) else {
             return;
         };
+        if held.withheld {
+            self.finish_lower(lower, irp, outcome, held.ending);
+            return;
+        }
+        let mut view = LowerIrp::new(self, irp, lower.io_type());
+        let outcome = lower.device.borrow_mut().completing(&mut view, outcome);
+        let ending = Ending {
+            twice: held.ending.twice || view.completes_twice(),
+            ..held.ending
+        };
+        self.schedule_ready(lower);
+        self.finish_lower(lower, irp, outcome, ending);
+    }
+
+    /// Takes an IRP from what the device holds, if it is there and has not been freed.
+    pub(crate) fn take_back(&self, lower: &Rc<Lower>, irp: &Rc<Irp>) -> Option<Held> {
+        let held = lower.take_held(irp)?;
         if let Some(timer) = held.timer {
             self.clock.disarm(timer);
         }
@@ -381,25 +441,58 @@ impl System {
                     lower.actor
                 ),
             );
-            return;
+            return None;
         }
         irp.cancel_routine.borrow_mut().take();
-        let mut view = LowerIrp::new(self, irp, lower.io_type());
-        let outcome = lower.device.borrow_mut().completing(&mut view, outcome);
-        self.schedule_ready(lower);
-        self.finish_lower(lower, irp, outcome);
+        Some(held)
     }
 
-    fn finish_lower(&self, lower: &Rc<Lower>, irp: &Rc<Irp>, outcome: Outcome) {
+    pub(crate) fn finish_lower(
+        &self,
+        lower: &Rc<Lower>,
+        irp: &Rc<Irp>,
+        mut outcome: Outcome,
+        ending: Ending,
+    ) -> NTSTATUS {
+        if let Some(fault) = ending.fault {
+            outcome = self.bend(irp, outcome, fault);
+        }
         irp.status.set(outcome.status);
         if let Some(information) = outcome.information {
             irp.information.set(information);
         }
+        if self.faults.watching() {
+            self.watch_completion(irp);
+        }
+        if ending.twice {
+            self.complete_twice(irp, &lower.actor);
+        }
         self.complete_request(irp, &lower.actor);
+        outcome.status
+    }
+
+    /// The first completion hands the IRP back to the drivers above, which may have freed it by the second.
+    #[cold]
+    fn complete_twice(&self, irp: &Rc<Irp>, by: &Actor) -> ! {
+        let (id, address) = (irp.id().0, irp.address().addr() as u64);
+        self.complete_request(irp, by);
+        self.bugcheck_os(
+            crate::report::BugcheckKind::IrpCompletedTwice,
+            MULTIPLE_IRP_COMPLETE_REQUESTS,
+            [address, 0, 0, 0],
+            format!(
+                "IRP {id} was completed twice by the lower device {by}. Who calls IoCompleteRequest gives the IRP away: the \
+                 drivers above may have freed it, or sent it again, by the second call. The mistake is in {by}, not in the \
+                 drivers above it"
+            ),
+        )
     }
 
     /// The cancel routine of a lower device.
     pub(crate) fn lower_cancel(&self, lower: &Rc<Lower>, irp: &Rc<Irp>) {
+        if let Some(fault) = lower.withholds(irp) {
+            return self.cancel_withheld(lower, irp, fault);
+        }
         let mut view = LowerIrp::new(self, irp, lower.io_type());
         let disposition = lower.device.borrow_mut().cancelled(&mut view);
         self.schedule_ready(lower);

@@ -348,6 +348,9 @@ impl System {
             status: result.status,
             information: result.information,
         });
+        if self.faults.watching() {
+            self.faults.ended(result.status);
+        }
         let mdl = io.mdl.replace(ptr::null_mut());
         if !mdl.is_null() {
             self.mdls.free(mdl);

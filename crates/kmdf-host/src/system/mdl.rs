@@ -33,6 +33,8 @@ pub enum Access {
 /// What is known about an MDL besides its memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MdlInfo {
+    /// Its place in the order of allocation, which addresses do not tell.
+    number: u64,
     pub(crate) owner: MdlOwner,
     pub(crate) locked: Option<Access>,
     pub(crate) origin: Origin,
@@ -41,6 +43,7 @@ pub(crate) struct MdlInfo {
 /// All MDLs that exist.
 pub(crate) struct MdlTable {
     live: RefCell<BTreeMap<usize, MdlInfo>>,
+    allocated: Cell<u64>,
     framework: Cell<i64>,
 }
 
@@ -48,6 +51,7 @@ impl MdlTable {
     pub(crate) const fn new() -> Self {
         Self {
             live: RefCell::new(BTreeMap::new()),
+            allocated: Cell::new(0),
             framework: Cell::new(0),
         }
     }
@@ -71,9 +75,12 @@ impl MdlTable {
             ..Default::default()
         });
         let mdl = Box::into_raw(mdl);
+        let number = self.allocated.get();
+        self.allocated.set(number + 1);
         self.live.borrow_mut().insert(
             mdl.addr(),
             MdlInfo {
+                number,
                 owner,
                 locked: None,
                 origin,
@@ -166,13 +173,13 @@ impl MdlTable {
             .count()
     }
 
+    /// The MDLs of an owner, in the order of allocation.
     pub(crate) fn owned_by(&self, owner: MdlOwner) -> Vec<MdlInfo> {
-        self.live
-            .borrow()
-            .values()
-            .filter(|info| info.owner == owner)
-            .copied()
-            .collect()
+        let live = self.live.borrow();
+        let of_owner = live.values().filter(|info| info.owner == owner);
+        let mut owned: Vec<MdlInfo> = of_owner.copied().collect();
+        owned.sort_unstable_by_key(|info| info.number);
+        owned
     }
 
     pub(crate) fn clear(&self) {

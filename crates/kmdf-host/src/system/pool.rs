@@ -1,6 +1,6 @@
 //! Pool memory of drivers, accounted by address.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::ffi::c_void;
 use core::ptr;
 use std::alloc::Layout;
@@ -11,6 +11,8 @@ use crate::report::Origin;
 /// One block of pool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Block {
+    /// Its place in the order of allocation, which addresses do not tell.
+    number: u64,
     pub(crate) size: usize,
     pub(crate) tag: u32,
     pub(crate) origin: Origin,
@@ -19,21 +21,29 @@ pub(crate) struct Block {
 /// All pool that drivers hold.
 pub(crate) struct Pool {
     blocks: RefCell<BTreeMap<usize, Block>>,
+    allocated: Cell<u64>,
 }
 
 impl Pool {
     pub(crate) const fn new() -> Self {
         Self {
             blocks: RefCell::new(BTreeMap::new()),
+            allocated: Cell::new(0),
         }
     }
 
     pub(crate) fn allocate(&self, size: usize, tag: u32, origin: Origin) -> *mut c_void {
         let memory = zeroed(size);
         if !memory.is_null() {
-            self.blocks
-                .borrow_mut()
-                .insert(memory.addr(), Block { size, tag, origin });
+            let number = self.allocated.get();
+            self.allocated.set(number + 1);
+            let block = Block {
+                number,
+                size,
+                tag,
+                origin,
+            };
+            self.blocks.borrow_mut().insert(memory.addr(), block);
         }
         memory
     }
@@ -48,8 +58,11 @@ impl Pool {
         true
     }
 
+    /// What was not freed, in the order of allocation.
     pub(crate) fn blocks(&self) -> Vec<Block> {
-        self.blocks.borrow().values().copied().collect()
+        let mut blocks: Vec<Block> = self.blocks.borrow().values().copied().collect();
+        blocks.sort_unstable_by_key(|block| block.number);
+        blocks
     }
 }
 

@@ -16,7 +16,7 @@ use kmdf_sys::{
     URB_FUNCTION_GET_STATUS_FROM_ENDPOINT, URB_FUNCTION_GET_STATUS_FROM_INTERFACE,
     URB_FUNCTION_GET_STATUS_FROM_OTHER, URB_FUNCTION_SET_DESCRIPTOR_TO_DEVICE,
     URB_FUNCTION_VENDOR_DEVICE, URB_FUNCTION_VENDOR_ENDPOINT, URB_FUNCTION_VENDOR_INTERFACE,
-    URB_FUNCTION_VENDOR_OTHER, USBD_STATUS,
+    URB_FUNCTION_VENDOR_OTHER, USBD_STATUS, USBD_TRANSFER_DIRECTION_IN,
 };
 
 use crate::system::pool::Zeroed;
@@ -208,6 +208,12 @@ impl Urb {
     pub(crate) fn transfer_length(self) -> u32 {
         self.transfer()
             .map_or(0, |transfer| transfer.TransferBufferLength)
+    }
+
+    /// Whether it carries data to the device.
+    pub(crate) fn is_out(self) -> bool {
+        self.transfer()
+            .is_some_and(|transfer| transfer.TransferFlags & USBD_TRANSFER_DIRECTION_IN == 0)
     }
 
     pub(crate) fn set_transfer_length(self, length: u32) {

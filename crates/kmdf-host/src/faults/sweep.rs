@@ -1,0 +1,478 @@
+//! A scenario once for everything in it that can fail.
+
+use core::fmt;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use kmdf_sys::{
+    NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_CANCELLED, STATUS_DEVICE_NOT_CONNECTED,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_IO_DEVICE_ERROR, STATUS_NO_SUCH_DEVICE,
+};
+
+use super::{Allocation, Fault, FaultKind, FaultPoint, LowerFault, Seen, Watched};
+use crate::config::HostConfig;
+use crate::host::Host;
+use crate::report::Report;
+use crate::stop::Stop;
+use crate::time::Ticks;
+use crate::trace::Trace;
+
+/// How late a lower device is that is late, unless [`Sweep::late`] says otherwise.
+pub(super) const LATE: Ticks = Ticks::from_millis(60_000);
+
+/// What a sweep lets fail.
+///
+/// ```
+/// use kmdf_host::{Disk, Host, HostConfig, LowerConfig, Stop, Sweep};
+///
+/// fn scenario(host: &Host) -> Result<(), Stop> {
+///     let disk = host.add_lower(Disk::in_memory(), LowerConfig::new("disk"));
+///     // Drivers that `Host::load` returned go between the brackets.
+///     let stack = host.plug(disk, &[])?;
+///     let file = host.open(stack)?;
+///     host.write(file, 0, b"hello")?;
+///     host.close(file)
+/// }
+///
+/// let sweep = Sweep::new(HostConfig::new()).pairs(10);
+/// let report = Host::sweep_faults(&sweep, scenario);
+/// assert!(report.is_clean(), "{report}");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    config: HostConfig,
+    lower: Vec<LowerFault>,
+    pairs: usize,
+    seed: u64,
+    late: Ticks,
+    only: Vec<Fault>,
+}
+
+impl Sweep {
+    /// Every allocation, every PnP request that a lower device may fail, and every request to one in each of these ways: the statuses
+    /// `STATUS_IO_DEVICE_ERROR`, `STATUS_DEVICE_NOT_CONNECTED`, `STATUS_NO_SUCH_DEVICE`, `STATUS_BUFFER_OVERFLOW` and
+    /// `STATUS_CANCELLED`, and all others of [`LowerFault`]. No pairs.
+    #[must_use]
+    pub fn new(config: HostConfig) -> Self {
+        let statuses = [
+            STATUS_IO_DEVICE_ERROR,
+            STATUS_DEVICE_NOT_CONNECTED,
+            STATUS_NO_SUCH_DEVICE,
+            STATUS_BUFFER_OVERFLOW,
+            STATUS_CANCELLED,
+        ];
+        Self {
+            config,
+            lower: statuses
+                .into_iter()
+                .map(LowerFault::Status)
+                .chain(LowerFault::all())
+                .collect(),
+            pairs: 0,
+            seed: 0,
+            late: LATE,
+            only: Vec::new(),
+        }
+    }
+
+    /// So many pairs of faults besides, drawn from all that there are.
+    #[must_use]
+    pub const fn pairs(mut self, pairs: usize) -> Self {
+        self.pairs = pairs;
+        self
+    }
+
+    /// The seed by which pairs are drawn. The seed of the runs is that of the configuration.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// What lower devices make of requests.
+    #[must_use]
+    pub fn lower_faults(mut self, faults: &[LowerFault]) -> Self {
+        self.lower = faults.to_vec();
+        self
+    }
+
+    /// Leaves out some of what lower devices make of requests.
+    #[must_use]
+    pub fn without(mut self, which: impl Fn(&LowerFault) -> bool) -> Self {
+        self.lower.retain(|fault| !which(fault));
+        self
+    }
+
+    /// How late a late device is, 60 seconds unless set: longer than any time-out of the drivers.
+    #[must_use]
+    pub const fn late(mut self, late: Ticks) -> Self {
+        self.late = late;
+        self
+    }
+
+    /// Only these faults, and no pairs. May be called again for more.
+    #[must_use]
+    pub fn only(mut self, fault: Fault) -> Self {
+        self.only.push(fault);
+        self
+    }
+
+    /// All faults that a run offers which made and saw this.
+    fn singles(&self, made: &[(Allocation, u64)], pnp: u64, requests: &[Seen]) -> Vec<Fault> {
+        let allocations = made
+            .iter()
+            .flat_map(|&(kind, count)| (1..=count).map(move |at| FaultPoint::Allocation(kind, at)));
+        let pnp = (1..=pnp).map(|at| FaultPoint::Pnp(at, STATUS_INSUFFICIENT_RESOURCES));
+        let lower = (1..).zip(requests).flat_map(|(at, seen)| {
+            let possible = self.lower.iter().filter(|fault| fault.is_possible(seen));
+            possible.map(move |&fault| FaultPoint::Lower(at, fault))
+        });
+        allocations
+            .chain(pnp)
+            .chain(lower)
+            .map(Fault::from)
+            .collect()
+    }
+
+    fn pairs_of(&self, singles: &[Fault]) -> Vec<Fault> {
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        let mut pairs = Vec::new();
+        if singles.len() < 2 {
+            return pairs;
+        }
+        // Many draws give the same pair, or two faults of one request, where there is little to draw from.
+        let mut draws = self.pairs.saturating_mul(8);
+        while pairs.len() < self.pairs && draws > 0 {
+            draws -= 1;
+            let points: Vec<FaultPoint> = (0..2)
+                .flat_map(|_| singles[random.usize(0..singles.len())].points())
+                .copied()
+                .collect();
+            let pair = Fault::new(&points);
+            if !has_double(&pair) && !pairs.contains(&pair) {
+                pairs.push(pair);
+            }
+        }
+        pairs
+    }
+}
+
+/// Whether both points are of one request, or are the same.
+fn has_double(pair: &Fault) -> bool {
+    match pair.points() {
+        [FaultPoint::Lower(first, _), FaultPoint::Lower(second, _)]
+        | [FaultPoint::Pnp(first, _), FaultPoint::Pnp(second, _)] => first == second,
+        points => points.len() < 2,
+    }
+}
+
+impl LowerFault {
+    /// Whether only a cancel ends the request: a driver that sends it without a time-out waits for ever.
+    #[must_use]
+    pub const fn waits_for_cancel(&self) -> bool {
+        matches!(self, Self::Never | Self::SlowCancel)
+    }
+
+    /// Whether it makes a difference to a request that ended like this.
+    const fn is_possible(self, seen: &Seen) -> bool {
+        match self {
+            Self::Short => seen.moved > 1,
+            Self::Empty => seen.moved > 0,
+            // A device that said so of a read would have written beyond the buffer.
+            Self::Excess => seen.write && seen.moved > 0 && seen.moved == seen.asked,
+            _ => true,
+        }
+    }
+}
+
+/// What is wrong with a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// It stopped: a bugcheck, a function that is not modelled, a panic of the model.
+    Stopped(Stop),
+    /// It hung: nothing could ever run again.
+    Hung(Stop),
+    /// It left something behind or broke a rule; the report says what.
+    Violation,
+    /// The scenario itself panicked, with this message.
+    Panicked(String),
+    /// The run never came to the fault. Of one that the sweep itself planned it means that two runs of one seed differ.
+    NotReached,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped(stop) | Self::Hung(stop) => stop.fmt(f),
+            Self::Violation => f.write_str("something was left behind, or a rule was broken"),
+            Self::Panicked(message) => write!(f, "the scenario panicked: {message}"),
+            Self::NotReached => f.write_str("the run never came to the fault"),
+        }
+    }
+}
+
+/// A run that did not end as it must.
+#[derive(Clone, Debug)]
+pub struct SweepFailure {
+    /// What failed in it; `None` in the run in which nothing failed.
+    pub fault: Option<Fault>,
+    /// What is wrong.
+    pub problem: Problem,
+    /// What the run found.
+    pub report: Report,
+    /// The run, recorded.
+    pub trace: Trace,
+}
+
+impl fmt::Display for SweepFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.fault {
+            Some(fault) => write!(f, "{fault}: ")?,
+            None => f.write_str("without a fault: ")?,
+        }
+        writeln!(f, "{}", self.problem)?;
+        write!(f, "{}", self.report)
+    }
+}
+
+/// How the faults of one sort went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KindCount {
+    /// Runs in which such a fault happened.
+    pub injected: u64,
+    /// Those of them that ended as they must.
+    pub survived: u64,
+    /// How the requests of applications ended in these runs, and how often.
+    pub statuses: BTreeMap<NTSTATUS, u64>,
+    /// The statuses with which steps of the scenario failed, such as loading a driver, and how often.
+    pub failed_steps: BTreeMap<NTSTATUS, u64>,
+}
+
+/// What a sweep found.
+#[derive(Clone, Debug, Default)]
+pub struct SweepReport {
+    /// How often the scenario ran, the run in which nothing failed included.
+    pub runs: u64,
+    /// What happened, by sort of fault.
+    pub kinds: BTreeMap<FaultKind, KindCount>,
+    /// Runs that did not end as they must.
+    pub failures: Vec<SweepFailure>,
+    /// Pairs of which only the first happened, since it kept the run from the second. They are not counted as injected.
+    pub unreached: Vec<Fault>,
+}
+
+impl SweepReport {
+    /// Whether every run ended as it must.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// Faults that happened, pairs as one.
+    #[must_use]
+    pub fn injected(&self) -> u64 {
+        self.kinds.values().map(|count| count.injected).sum()
+    }
+}
+
+impl fmt::Display for SweepReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for failure in &self.failures {
+            writeln!(f, "{failure}")?;
+        }
+        write!(
+            f,
+            "{} runs, {} faults, {} pairs not reached, {} failures",
+            self.runs,
+            self.injected(),
+            self.unreached.len(),
+            self.failures.len()
+        )
+    }
+}
+
+/// How far a sweep is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepProgress {
+    /// Faults that were tried.
+    pub done: usize,
+    /// Faults that are planned.
+    pub planned: usize,
+    /// Runs that did not end as they must, so far.
+    pub failures: usize,
+}
+
+/// One run of the scenario.
+struct Run {
+    result: Result<(), Stop>,
+    panicked: Option<String>,
+    watched: Watched,
+    made: Vec<(Allocation, u64)>,
+    pnp: u64,
+    report: Report,
+    trace: Trace,
+}
+
+impl Run {
+    fn of(
+        sweep: &Sweep,
+        fault: Option<&Fault>,
+        trace: bool,
+        scenario: &dyn Fn(&Host) -> Result<(), Stop>,
+    ) -> Self {
+        let host = Host::new(sweep.config.clone().trace(trace));
+        let faults = &host.system.faults;
+        faults.watching.set(true);
+        faults.late.set(sweep.late);
+        faults.plan(fault.map_or(&[], Fault::points));
+        let ran = catch_unwind(AssertUnwindSafe(|| scenario(&host)));
+        let (result, panicked) = match ran {
+            Ok(result) => (result, None),
+            Err(payload) => {
+                let text = payload.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| Some((*payload.downcast_ref::<&str>()?).to_owned()));
+                (Ok(()), Some(text.unwrap_or_default()))
+            }
+        };
+        host.wind_up();
+        let faults = &host.system.faults;
+        Self {
+            result,
+            panicked,
+            made: Allocation::all()
+                .map(|kind| (kind, faults.made(kind)))
+                .collect(),
+            pnp: faults.pnp.get(),
+            watched: faults.watched.take(),
+            report: host.report(),
+            trace: host.trace(),
+        }
+    }
+
+    fn reached(&self, fault: &Fault) -> bool {
+        fault
+            .points()
+            .iter()
+            .all(|point| self.watched.hit.contains(point))
+    }
+
+    fn problem(&self) -> Option<Problem> {
+        if let Some(message) = &self.panicked {
+            return Some(Problem::Panicked(message.clone()));
+        }
+        let stop = self.report.stop.as_ref();
+        match (stop, &self.result) {
+            (Some(stop @ Stop::Deadlock(_)), _) | (_, Err(stop @ Stop::Deadlock(_))) => {
+                Some(Problem::Hung(stop.clone()))
+            }
+            (Some(stop), _) => Some(Problem::Stopped(stop.clone())),
+            (None, Err(stop)) if !matches!(stop, Stop::Status { .. }) => {
+                Some(Problem::Stopped(stop.clone()))
+            }
+            _ if self.report.violations.is_empty() => None,
+            _ => Some(Problem::Violation),
+        }
+    }
+}
+
+impl Host {
+    /// Runs a scenario once to count what can fail in it, and then once for each fault: every allocation, every PnP request
+    /// and every request of a lower device in turn, and as many pairs as the sweep wants.
+    ///
+    /// The scenario is given an empty host, and ends with its first step that fails, or goes on. Afterwards everything
+    /// is taken down. A run must end without a bugcheck, without anything left behind, and with every request completed;
+    /// which status it had does not matter. Where a lower device holds a request until it is cancelled and nothing else can
+    /// happen, the application cancels its own; a driver that does not end its request then hangs.
+    pub fn sweep_faults(
+        sweep: &Sweep,
+        scenario: impl Fn(&Self) -> Result<(), Stop>,
+    ) -> SweepReport {
+        Self::sweep_faults_watched(sweep, scenario, |_| ())
+    }
+
+    /// As [`Host::sweep_faults`]; `progress` is told after every run.
+    pub fn sweep_faults_watched(
+        sweep: &Sweep,
+        scenario: impl Fn(&Self) -> Result<(), Stop>,
+        mut progress: impl FnMut(SweepProgress),
+    ) -> SweepReport {
+        let mut report = SweepReport::default();
+        let base = Run::of(sweep, None, false, &scenario);
+        report.runs += 1;
+        let planned = if sweep.only.is_empty() {
+            let singles = sweep.singles(&base.made, base.pnp, &base.watched.requests);
+            let pairs = sweep.pairs_of(&singles);
+            [singles, pairs].concat()
+        } else {
+            sweep.only.clone()
+        };
+        if let Some(problem) = base.problem() {
+            report.add_failure(sweep, None, problem, &scenario);
+            return report;
+        }
+        for (done, fault) in planned.iter().enumerate() {
+            report.try_fault(sweep, fault, &scenario);
+            progress(SweepProgress {
+                done: done + 1,
+                planned: planned.len(),
+                failures: report.failures.len(),
+            });
+        }
+        report
+    }
+}
+
+impl SweepReport {
+    fn try_fault(
+        &mut self,
+        sweep: &Sweep,
+        fault: &Fault,
+        scenario: &dyn Fn(&Host) -> Result<(), Stop>,
+    ) {
+        let run = Run::of(sweep, Some(fault), false, scenario);
+        self.runs += 1;
+        let reached = run.reached(fault);
+        let mut problem = run.problem();
+        if !reached {
+            // The first fault of several may keep the run from the others.
+            if fault.points().len() > 1 && !run.watched.hit.is_empty() {
+                self.unreached.push(fault.clone());
+            } else {
+                problem = problem.or(Some(Problem::NotReached));
+            }
+        }
+        if reached {
+            let count = self.kinds.entry(fault.kind()).or_default();
+            count.injected += 1;
+            count.survived += u64::from(problem.is_none());
+            for (status, times) in &run.watched.statuses {
+                *count.statuses.entry(*status).or_default() += times;
+            }
+            if let Err(Stop::Status { status, .. }) = run.result {
+                *count.failed_steps.entry(status).or_default() += 1;
+            }
+        }
+        if let Some(problem) = problem {
+            self.add_failure(sweep, Some(fault), problem, scenario);
+        }
+    }
+
+    /// Records a failing run, by running it again.
+    fn add_failure(
+        &mut self,
+        sweep: &Sweep,
+        fault: Option<&Fault>,
+        problem: Problem,
+        scenario: &dyn Fn(&Host) -> Result<(), Stop>,
+    ) {
+        let run = Run::of(sweep, fault, true, scenario);
+        self.runs += 1;
+        self.failures.push(SweepFailure {
+            fault: fault.cloned(),
+            problem,
+            report: run.report,
+            trace: run.trace,
+        });
+    }
+}
