@@ -74,7 +74,7 @@ pub use system::device::IoType;
 pub use system::io::IoResult;
 pub use system::mdl::Access;
 pub use time::Ticks;
-pub use trace::{Actor, Event, IrpId, Record, ThreadId, Trace, Value};
+pub use trace::{Actor, Event, IrpId, Record, ThreadId, TimerChange, Trace, Value};
 pub use usb::ConfiguredPipe;
 
 // Handles and the layouts of 64-bit Windows need addresses of 64 bits.

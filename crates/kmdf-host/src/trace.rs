@@ -1,19 +1,30 @@
 //! The record of a run: typed, cloneable, in order.
 
-use core::cell::{Cell, RefCell};
+mod tracer;
+mod value;
+
 use core::fmt;
 use std::sync::Arc;
 
 use kmdf_sys::NTSTATUS;
 
+use crate::fx::pnp_irp::PnpIrp;
+use crate::report::ViolationKind;
 use crate::time::Ticks;
+
+pub use value::Value;
+
+pub(crate) use tracer::Tracer;
+pub(crate) use value::{Traced, returned_value, status_value};
 
 /// Who acts: `"app"`, a driver's service name, a lower device's name, or `"framework"`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Actor(Arc<str>);
 
 impl Actor {
-    pub(crate) fn new(name: &str) -> Self {
+    /// Names somebody; two of equal names are equal.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
         Self(Arc::from(name))
     }
 
@@ -38,22 +49,18 @@ pub struct ThreadId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IrpId(pub u64);
 
-/// An argument or result. Addresses are reduced to NULL or not, so that traces of equal runs are equal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// No result.
-    Unit,
-    /// An integer.
-    Integer(i64),
-    /// A status.
-    Status(NTSTATUS),
-    /// A handle, by its stable value.
-    Handle(u64),
-    /// A pointer that is NULL or not.
-    Pointer {
-        /// Whether it is NULL.
-        null: bool,
+/// What happened to a timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerChange {
+    /// It was set to fire at that time.
+    Set {
+        /// When.
+        due: Ticks,
     },
+    /// It was stopped before it fired.
+    Stopped,
+    /// Its time has come.
+    Fired,
 }
 
 /// What happened.
@@ -163,6 +170,70 @@ pub enum Event {
         /// Its name.
         routine: &'static str,
     },
+    /// A request of the PnP or power manager was sent to a stack.
+    PnpDown {
+        /// The request.
+        request: PnpIrp,
+        /// The owner of the device at the top of the stack.
+        to: Actor,
+    },
+    /// It has been answered.
+    PnpUp {
+        /// The request.
+        request: PnpIrp,
+        /// The owner of the device at the top of the stack.
+        from: Actor,
+        /// Status.
+        status: NTSTATUS,
+    },
+    /// A device changes its power state; its callbacks follow.
+    Power {
+        /// The device's driver.
+        driver: Actor,
+        /// The device.
+        device: u64,
+        /// The state it leaves, for example `"D3Final"`.
+        from: &'static str,
+        /// The state it enters.
+        to: &'static str,
+    },
+    /// A queue begins to act otherwise.
+    Queue {
+        /// The queue.
+        queue: u64,
+        /// What it does from now on, for example `"stopped"`.
+        state: &'static str,
+    },
+    /// A timer was set, was stopped, or fired.
+    Timer {
+        /// The timer.
+        timer: u64,
+        /// Which of these.
+        change: TimerChange,
+    },
+    /// A DPC or work item was queued; its callback follows.
+    Enqueued {
+        /// The callback, `"EvtDpcFunc"` or `"EvtWorkItem"`.
+        callback: &'static str,
+        /// The object.
+        object: u64,
+    },
+    /// More than one continuation was possible, and one was chosen.
+    Choice {
+        /// Between what.
+        what: &'static str,
+        /// Between how many.
+        among: usize,
+        /// Which; 0 is the first.
+        chosen: usize,
+    },
+    /// Something was found wrong.
+    Violation {
+        /// Its sort.
+        kind: ViolationKind,
+        /// For a driver writer.
+        explanation: String,
+    },
     /// The framework broke into the debugger.
     DebugBreak {
         /// Why.
@@ -175,6 +246,11 @@ pub enum Event {
         /// Its first parameter.
         p1: u64,
     },
+    /// The run stopped for another reason.
+    Stopped {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// One entry of a trace.
@@ -184,6 +260,8 @@ pub struct Record {
     pub time: Ticks,
     /// The logical thread, `None` for the scheduler itself.
     pub thread: Option<ThreadId>,
+    /// What the thread did then: the host uses a thread again under another name.
+    pub thread_name: Arc<str>,
     /// The IRQL.
     pub irql: u8,
     /// What happened.
@@ -195,98 +273,4 @@ pub struct Record {
 pub struct Trace {
     /// The records in order.
     pub records: Vec<Record>,
-    /// Names of the logical threads, by number.
-    pub threads: Vec<String>,
-}
-
-/// Collects records; costs one branch when off.
-#[derive(Debug)]
-pub(crate) struct Tracer {
-    on: Cell<bool>,
-    records: RefCell<Vec<Record>>,
-}
-
-impl Tracer {
-    pub(crate) const fn new(on: bool) -> Self {
-        Self {
-            on: Cell::new(on),
-            records: RefCell::new(Vec::new()),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn is_on(&self) -> bool {
-        self.on.get()
-    }
-
-    pub(crate) fn push(&self, record: Record) {
-        self.records.borrow_mut().push(record);
-    }
-
-    pub(crate) fn records(&self) -> Vec<Record> {
-        self.records.borrow().clone()
-    }
-}
-
-/// What a DDI's parameter or result looks like in a trace.
-pub(crate) trait Traced {
-    fn traced(&self) -> Value;
-}
-
-impl Traced for () {
-    fn traced(&self) -> Value {
-        Value::Unit
-    }
-}
-
-impl<T> Traced for *mut T {
-    fn traced(&self) -> Value {
-        pointer_value(self.addr())
-    }
-}
-
-impl<T> Traced for *const T {
-    fn traced(&self) -> Value {
-        pointer_value(self.addr())
-    }
-}
-
-impl<T> Traced for Option<T> {
-    fn traced(&self) -> Value {
-        Value::Pointer {
-            null: self.is_none(),
-        }
-    }
-}
-
-fn pointer_value(address: usize) -> Value {
-    if crate::fx::handle::is_handle(address) {
-        Value::Handle(address as u64)
-    } else {
-        Value::Pointer { null: address == 0 }
-    }
-}
-
-macro_rules! traced_integers {
-    ($($integer:ty),*) => {$(
-        impl Traced for $integer {
-            fn traced(&self) -> Value {
-                Value::Integer(i64::from(*self))
-            }
-        }
-    )*};
-}
-
-traced_integers!(u8, i8, u16, i32, u32, i64);
-
-impl Traced for u64 {
-    fn traced(&self) -> Value {
-        Value::Integer(self.cast_signed())
-    }
-}
-
-impl Traced for usize {
-    fn traced(&self) -> Value {
-        Value::Integer((*self as u64).cast_signed())
-    }
 }

@@ -37,6 +37,5 @@ pub(super) fn scenario(args: &RunArgs) -> Result<Scenario, Conflict> {
         lower_delay: args.lower_delay,
         lower_fail: args.lower_fail,
         verifier: args.verifier == crate::args::Switch::On,
-        trace: args.trace.is_some(),
     })
 }

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crc32fast::Hasher;
-use kmdf_host::{DriverEntry, Host, HostConfig, IoResult, Record, Report, Stop};
+use kmdf_host::{DriverEntry, Host, HostConfig, IoResult, Report, Stop};
 
 use super::device::{self, Transfers};
 use crate::args::{Driver, Io, LowerFail};
 use crate::status::Status;
+use crate::trace::Stream;
 
 impl Driver {
     /// The name of its service, which is also its name in a trace.
@@ -55,16 +56,6 @@ pub(crate) struct Scenario {
     pub(crate) lower_delay: Option<Duration>,
     pub(crate) lower_fail: Option<LowerFail>,
     pub(crate) verifier: bool,
-    pub(crate) trace: bool,
-}
-
-/// Sees a run while it goes on.
-pub(crate) trait Observer {
-    /// That many more bytes were written.
-    fn arrived(&mut self, bytes: u64);
-
-    /// That happened since the last call; `threads` are the names of the logical threads.
-    fn recorded(&mut self, records: &[Record], threads: &[String]) -> io::Result<()>;
 }
 
 /// What came of a run.
@@ -111,20 +102,7 @@ pub(crate) enum RunError {
         i64::MAX
     )]
     TooLong,
-    #[error(transparent)]
-    Trace(io::Error),
-    #[error(
-        "a trace is kept in memory until it is printed, and ends at {MOST_TRACED} requests to the \
-         lower device; give a shorter file, or larger pieces with --piece and --write-size"
-    )]
-    TraceTooLong,
 }
-
-/// Most requests to the lower device in a run that is traced, which bounds the memory that the
-/// records take: about 2 KiB for each.
-const MOST_TRACED: u64 = 50_000;
-/// The drivers' default of `MaximumPiece`.
-const DEFAULT_PIECE: u32 = 64 << 10;
 
 /// What has been written so far.
 #[derive(Default)]
@@ -133,31 +111,30 @@ struct Written {
     bytes: u64,
     checksum: Hasher,
     failed: Option<FailedWrite>,
-    /// Records that the observer has seen.
-    shown: usize,
 }
 
 impl Scenario {
     /// Loads the driver, writes `input` to a device on the file `output`, and unloads it again.
+    /// `arrived` hears of more bytes that were written, `trace` gets what happens.
     pub(crate) fn run(
         &self,
         input: &mut dyn Read,
         output: &Path,
-        observer: &mut dyn Observer,
+        arrived: &mut dyn FnMut(u64),
+        trace: Option<&Stream>,
     ) -> Result<Outcome, RunError> {
-        let config = HostConfig::new()
-            .seed(self.seed)
-            .verifier(self.verifier)
-            .trace(self.trace);
+        let config = HostConfig::new().seed(self.seed).verifier(self.verifier);
         let host = Host::new(config);
+        if let Some(trace) = trace {
+            host.stream_trace(trace.sink());
+        }
         let mut written = Written::default();
         let below = device::add(self, &host, output).map_err(RunError::Medium)?;
-        let stop = match self.drive(&host, &below, input, &mut written, observer) {
+        let stop = match self.drive(&host, &below, input, &mut written, arrived) {
             Ok(()) => None,
             Err(Ended::Stopped(stop)) => Some(stop),
             Err(Ended::Failed(error)) => return Err(error),
         };
-        self.show(&host, &mut written, observer)?;
         let transfers = below.transfers(&host);
         let report = host.finish();
         Ok(Outcome {
@@ -177,7 +154,7 @@ impl Scenario {
         below: &device::Below,
         input: &mut dyn Read,
         written: &mut Written,
-        observer: &mut dyn Observer,
+        arrived: &mut dyn FnMut(u64),
     ) -> Result<(), Ended> {
         let service = self.driver.service();
         if let Some(piece) = self.piece {
@@ -186,11 +163,8 @@ impl Scenario {
         if let Some(timeout_ms) = self.timeout_ms {
             host.set_parameter(service, "TimeoutMs", timeout_ms);
         }
-        // Shown step by step: the host uses its threads again under the names of the next step.
         let driver = host.load(service, self.driver.entry())?;
-        self.show(host, written, observer)?;
         let stack = host.plug(below.id(), &[driver])?;
-        self.show(host, written, observer)?;
         let file = host.open(stack)?;
         let mut buffer = Vec::new();
         while written.failed.is_none() {
@@ -213,44 +187,14 @@ impl Scenario {
             {
                 return Err(RunError::TooLong.into());
             }
-            if self.trace && self.requests(written.bytes + length) > MOST_TRACED {
-                return Err(RunError::TraceTooLong.into());
-            }
             let result = host.write(file, offset, &buffer)?;
             written.add(offset, &buffer, result);
-            observer.arrived(result.information.min(length));
+            arrived(result.information.min(length));
         }
         host.close(file)?;
-        self.show(host, written, observer)?;
         host.remove(stack)?;
-        self.show(host, written, observer)?;
         host.unload(driver)?;
         Ok(())
-    }
-
-    /// Requests to the lower device that `bytes` take, if none fails.
-    pub(crate) fn requests(&self, bytes: u64) -> u64 {
-        let write = u64::from(self.write_size.get());
-        let piece = u64::from(self.piece.map_or(DEFAULT_PIECE, NonZeroU32::get));
-        (bytes / write) * write.div_ceil(piece) + (bytes % write).div_ceil(piece)
-    }
-
-    /// Gives the observer what was recorded since the last time.
-    fn show(
-        &self,
-        host: &Host,
-        written: &mut Written,
-        observer: &mut dyn Observer,
-    ) -> Result<(), RunError> {
-        if !self.trace {
-            return Ok(());
-        }
-        let trace = host.trace();
-        let new = trace.records.get(written.shown..).unwrap_or_default();
-        written.shown = trace.records.len();
-        observer
-            .recorded(new, &trace.threads)
-            .map_err(RunError::Trace)
     }
 }
 
@@ -294,33 +238,5 @@ impl From<Stop> for Ended {
 impl From<RunError> for Ended {
     fn from(error: RunError) -> Self {
         Self::Failed(error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requests_are_counted_as_the_drivers_divide() {
-        let mut scenario = Scenario {
-            driver: Driver::WriteFilter,
-            io: Io::Direct,
-            offset: 0,
-            write_size: NonZeroU32::new(1000).unwrap(),
-            piece: NonZeroU32::new(300),
-            timeout_ms: None,
-            seed: 0,
-            lower_delay: None,
-            lower_fail: None,
-            verifier: true,
-            trace: true,
-        };
-        assert_eq!(
-            [0, 1, 300, 301, 1000, 2001].map(|bytes| scenario.requests(bytes)),
-            [0, 1, 1, 2, 4, 9]
-        );
-        scenario.piece = None;
-        assert_eq!(scenario.requests(2001), 3);
     }
 }

@@ -220,7 +220,6 @@ mod tests {
         lower_delay: None,
         lower_fail: None,
         verifier: true,
-        trace: false,
     };
 
     fn outcome() -> Outcome {

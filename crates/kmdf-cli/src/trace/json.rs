@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::holders::Holders;
-use super::{Threads, words};
+use super::words;
 use crate::status::Status;
 
 const PROCESS: u32 = 1;
@@ -87,6 +87,12 @@ impl<'a> Entry<'a> {
         self
     }
 
+    /// An event without a duration, on its track.
+    fn on_thread(mut self) -> Self {
+        self.s = Some("t");
+        self
+    }
+
     /// An event without a duration, marked through the whole process.
     fn everywhere(mut self) -> Self {
         self.s = Some("p");
@@ -110,16 +116,8 @@ impl Json {
     }
 
     /// The track of the record's thread, which is announced when it is used for the first time.
-    fn track(
-        &mut self,
-        record: &Record,
-        threads: Threads<'_>,
-        out: &mut dyn Write,
-    ) -> io::Result<usize> {
-        let name = match record.thread {
-            Some(_) => threads.name(record.thread),
-            None => "scheduler",
-        };
+    fn track(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<usize> {
+        let name = &*record.thread_name;
         let is_known = |(thread, known): &(_, String)| *thread == record.thread && known == name;
         if let Some(track) = self.tracks.iter().rposition(is_known) {
             return Ok(track);
@@ -222,6 +220,57 @@ impl Json {
             Event::KernelRoutine { routine } => {
                 self.entry(&entry("i", routine, json!({})).everywhere(), out)
             }
+            Event::PnpDown { request, to } => {
+                let name = request.to_string();
+                self.entry(&entry("B", &name, json!({"to": to.name()})), out)
+            }
+            Event::PnpUp {
+                request, status, ..
+            } => {
+                let args = json!({"status": Status(*status).to_string()});
+                self.entry(&entry("E", &request.to_string(), args), out)
+            }
+            Event::Power {
+                driver,
+                device,
+                from,
+                to,
+            } => {
+                let args = json!({"driver": driver.name(), "device": format!("{device:#x}")});
+                let name = format!("{from} → {to}");
+                self.entry(&entry("i", &name, args).on_thread(), out)
+            }
+            Event::Queue { queue, state } => {
+                let args = json!({"queue": format!("{queue:#x}")});
+                let name = format!("queue: {state}");
+                self.entry(&entry("i", &name, args).on_thread(), out)
+            }
+            Event::Timer { timer, change } => {
+                let args = json!({"timer": format!("{timer:#x}")});
+                let name = format!("timer {}", words::timer(*change));
+                self.entry(&entry("i", &name, args).on_thread(), out)
+            }
+            Event::Enqueued { callback, object } => {
+                let args = json!({"object": format!("{object:#x}")});
+                let name = format!("{callback} queued");
+                self.entry(&entry("i", &name, args).on_thread(), out)
+            }
+            Event::Choice {
+                what,
+                among,
+                chosen,
+            } => {
+                let args = json!({"between": what, "among": among, "chosen": chosen});
+                self.entry(&entry("i", "choice", args).on_thread(), out)
+            }
+            Event::Violation { kind, explanation } => {
+                let args = json!({"kind": format!("{kind:?}"), "explanation": explanation});
+                self.entry(&entry("i", "violation", args).everywhere(), out)
+            }
+            Event::Stopped { reason } => self.entry(
+                &entry("i", "stopped", json!({"reason": reason})).everywhere(),
+                out,
+            ),
             Event::DebugBreak { reason } => self.entry(
                 &entry("i", "debug break", json!({"reason": reason})).everywhere(),
                 out,
@@ -251,14 +300,9 @@ fn ended(status: i32, information: u64) -> Value {
 }
 
 impl super::Renderer for Json {
-    fn records(
-        &mut self,
-        records: &[Record],
-        threads: Threads<'_>,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
+    fn records(&mut self, records: &[Record], out: &mut dyn Write) -> io::Result<()> {
         for record in records {
-            let track = self.track(record, threads, out)?;
+            let track = self.track(record, out)?;
             let place = Place {
                 track,
                 time: record.time,

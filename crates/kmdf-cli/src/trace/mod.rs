@@ -6,38 +6,22 @@
 mod holders;
 mod json;
 mod sequence;
+mod stream;
 mod table;
 mod words;
 
 use std::io::{self, Write};
 
-use kmdf_host::{Record, ThreadId};
+use kmdf_host::Record;
 
 use crate::args::TraceForm;
 
-/// Names of the logical threads.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Threads<'a>(pub(crate) &'a [String]);
-
-impl<'a> Threads<'a> {
-    /// What stands for the scheduler, which is no thread.
-    const SCHEDULER: &'static str = "-";
-
-    fn name(self, thread: Option<ThreadId>) -> &'a str {
-        let named = thread.and_then(|thread| self.0.get(usize::try_from(thread.0).ok()?));
-        named.map_or(Self::SCHEDULER, String::as_str)
-    }
-}
+pub(crate) use stream::Stream;
 
 /// Writes records in some form.
 pub(crate) trait Renderer {
     /// Writes some more records.
-    fn records(
-        &mut self,
-        records: &[Record],
-        threads: Threads<'_>,
-        out: &mut dyn Write,
-    ) -> io::Result<()>;
+    fn records(&mut self, records: &[Record], out: &mut dyn Write) -> io::Result<()>;
 
     /// Writes what ends the trace.
     fn finish(&mut self, out: &mut dyn Write) -> io::Result<()>;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use kmdf_host::{Actor, Event, Record, Ticks, Value};
 
 use super::holders::Holders;
-use super::{Renderer, Threads, words};
+use super::{Renderer, words};
 use crate::status::Status;
 
 /// Columns for the time, left of the first lifeline.
@@ -233,24 +233,37 @@ impl Sequence {
             }
             event @ (Event::KernelRoutine { .. }
             | Event::DebugBreak { .. }
-            | Event::Bugcheck { .. }) => self.banner(time, &words::event(event), out),
+            | Event::Bugcheck { .. }
+            | Event::Violation { .. }
+            | Event::Stopped { .. }) => self.banner(time, &words::event(event), out),
+            Event::PnpDown { request, to } => self.note(time, to.name(), &request.to_string(), out),
+            Event::PnpUp {
+                request,
+                from,
+                status,
+            } => {
+                let note = format!("{request}: {}", Status(*status));
+                self.note(time, from.name(), &note, out)
+            }
+            Event::Power {
+                driver, from, to, ..
+            } => self.note(time, driver.name(), &format!("{from} → {to}"), out),
             Event::Call { .. }
             | Event::Return { .. }
             | Event::CallbackLeave { .. }
             | Event::IoSubmitted { .. }
             | Event::Wait { .. }
-            | Event::Resume { .. } => Ok(()),
+            | Event::Resume { .. }
+            | Event::Queue { .. }
+            | Event::Timer { .. }
+            | Event::Enqueued { .. }
+            | Event::Choice { .. } => Ok(()),
         }
     }
 }
 
 impl Renderer for Sequence {
-    fn records(
-        &mut self,
-        records: &[Record],
-        _threads: Threads<'_>,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
+    fn records(&mut self, records: &[Record], out: &mut dyn Write) -> io::Result<()> {
         records
             .iter()
             .try_for_each(|record| self.record(record, out))

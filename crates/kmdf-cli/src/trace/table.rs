@@ -6,7 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Width};
 use kmdf_host::Record;
 
-use super::{Renderer, Threads, words};
+use super::{Renderer, words};
 
 /// Rows that are laid out together; a table of a whole run could be as long as the run.
 const PAGE: usize = 1_000;
@@ -59,17 +59,12 @@ impl Table {
 }
 
 impl Renderer for Table {
-    fn records(
-        &mut self,
-        records: &[Record],
-        threads: Threads<'_>,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
+    fn records(&mut self, records: &[Record], out: &mut dyn Write) -> io::Result<()> {
         for page in records.chunks(PAGE) {
             let rows = page.iter().map(|record| {
                 Row::from([
                     record.time.to_string(),
-                    threads.name(record.thread).to_owned(),
+                    record.thread_name.to_string(),
                     irql(record.irql),
                     words::event(&record.event),
                 ])

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use indicatif::HumanCount;
-use kmdf_host::{Event, IrpId, Value};
+use kmdf_host::{Event, IrpId, TimerChange, Value};
 
 use crate::status::Status;
 
@@ -139,8 +139,12 @@ pub(super) fn value(value: &Value) -> String {
     }
 }
 
-fn status(number: i64) -> String {
-    i32::try_from(number).map_or_else(|_| number.to_string(), |value| Status(value).to_string())
+pub(super) fn timer(change: TimerChange) -> String {
+    match change {
+        TimerChange::Set { due } => format!("set, due at {due}"),
+        TimerChange::Stopped => "stopped".to_owned(),
+        TimerChange::Fired => "fired".to_owned(),
+    }
 }
 
 fn returned(result: &Value) -> String {
@@ -155,11 +159,7 @@ pub(super) fn call(ddi: &str, arguments: &[(&'static str, Value)]) -> String {
     let mut text = format!("{ddi}(");
     for (index, (name, argument)) in arguments.iter().enumerate() {
         let comma = if index == 0 { "" } else { ", " };
-        let argument = match argument {
-            // To the bindings a status is an integer like any other.
-            Value::Integer(number) if *name == "status" => status(*number),
-            other => value(other),
-        };
+        let argument = value(argument);
         let _infallible = write!(text, "{comma}{name} {argument}");
     }
     text.push(')');
@@ -249,6 +249,28 @@ pub(super) fn event(event: &Event) -> String {
         Event::Resume { timeout: true } => "goes on, the time is up".to_owned(),
         Event::Resume { timeout: false } => "goes on".to_owned(),
         Event::KernelRoutine { routine } => (*routine).to_owned(),
+        Event::PnpDown { request, to } => format!("{request} -> {to}"),
+        Event::PnpUp {
+            request,
+            from,
+            status,
+        } => format!("{request}: answered by {from}, {}", Status(*status)),
+        Event::Power {
+            driver,
+            device,
+            from,
+            to,
+        } => format!("{driver}: device {device:#x} goes from {from} to {to}"),
+        Event::Queue { queue, state } => format!("queue {queue:#x}: {state}"),
+        Event::Timer { timer: id, change } => format!("timer {id:#x} {}", timer(*change)),
+        Event::Enqueued { callback, object } => format!("{callback} of {object:#x} queued"),
+        Event::Choice {
+            what,
+            among,
+            chosen,
+        } => format!("choice between {among} {what}: number {}", chosen + 1),
+        Event::Violation { kind, explanation } => format!("violation, {kind:?}: {explanation}"),
+        Event::Stopped { reason } => format!("stopped: {reason}"),
         Event::DebugBreak { reason } => format!("debug break: {reason}"),
         Event::Bugcheck { code, p1 } => format!("bugcheck {code:#X}, first parameter {p1:#x}"),
     }

@@ -323,23 +323,6 @@ fn a_trace_for_tools_is_well_formed() {
 }
 
 #[test]
-fn a_trace_has_a_bound() {
-    let folder = Folder::new();
-    put(&folder, "input", 50_001);
-    for (pieces, code) in [("--piece 1", 2), ("--piece 2", 0), ("--write-size 1", 2)] {
-        let arguments = format!("run write-filter -i input -o output --trace sequence {pieces}");
-        let run = ended(&mut folder.kmdf(&arguments));
-        assert_eq!(run.code, code, "{arguments}: {}", run.err);
-        assert_eq!(
-            run.err.contains("ends at 50000 requests"),
-            code == 2,
-            "{}",
-            run.err
-        );
-    }
-}
-
-#[test]
 fn a_reader_that_goes_away_does_not_matter() {
     let folder = Folder::new();
     let bytes = put(&folder, "input", 100_000);

@@ -3,11 +3,11 @@
 use super::driver::DriverNumber;
 use crate::report::ViolationKind;
 use crate::system::System;
-use crate::trace::{Actor, Event, Traced};
+use crate::trace::{Actor, Event, Traced, returned_value};
 
 impl System {
     /// Runs `call`, which calls a driver's function, with everything around it that the framework does.
-    pub(crate) fn callback<R: Traced>(
+    pub(crate) fn callback<R: Traced + 'static>(
         &self,
         driver: DriverNumber,
         callback: &'static str,
@@ -28,7 +28,7 @@ impl System {
         self.trace(|| Event::CallbackLeave {
             driver: self.actor(driver),
             callback,
-            result: result.traced(),
+            result: returned_value(&result),
         });
         if context.irql.get() != irql {
             self.violation(

@@ -136,7 +136,7 @@ impl System {
     fn recursive_lock(&self, lock: usize) -> ! {
         let deadlock = crate::stop::Deadlock {
             threads: vec![crate::stop::Blocked {
-                thread: self.running_thread().name.borrow().clone(),
+                thread: self.running_thread().name.borrow().to_string(),
                 waits_for: format!("the lock of object {lock:#x}, which it holds itself"),
             }],
             io: Vec::new(),

@@ -84,6 +84,18 @@ macro_rules! call_device {
     };
 }
 
+/// The state's name for the trace.
+const fn power_state_name(state: WDF_POWER_DEVICE_STATE) -> &'static str {
+    match state {
+        power_state::WdfPowerDeviceD0 => "D0",
+        power_state::WdfPowerDeviceD1 => "D1",
+        power_state::WdfPowerDeviceD2 => "D2",
+        power_state::WdfPowerDeviceD3 => "D3",
+        power_state::WdfPowerDeviceD3Final => "D3Final",
+        _ => "another state",
+    }
+}
+
 impl System {
     fn queues_of(device: &Device) -> Vec<Obj<Queue>> {
         device.queues.borrow().clone()
@@ -102,6 +114,15 @@ impl System {
     fn set_internal_failure(&self, device: &Device) {
         device.pnp.internal_failure.set(true);
         self.invalidate_device_state();
+    }
+
+    fn trace_power(&self, device: &Obj<Device>, from: &'static str, to: &'static str) {
+        self.trace(|| Event::Power {
+            driver: self.actor(device.rc().driver.get()),
+            device: device.rc().handle.get() as u64,
+            from,
+            to,
+        });
     }
 
     /// `IRP_MN_START_DEVICE`, after the devices below have been started.
@@ -133,6 +154,7 @@ impl System {
     }
 
     fn try_enter_d0(&self, device: &Obj<Device>, previous: WDF_POWER_DEVICE_STATE) -> bool {
+        self.trace_power(device, power_state_name(previous), "D0");
         let status: NTSTATUS = call_device!(self, device, EvtDeviceD0Entry, previous);
         if !NT_SUCCESS(status) {
             return false;
@@ -200,6 +222,7 @@ impl System {
 
     /// Powers the device down; the way down goes on after a failure, which is reported.
     fn leave_d0(&self, device: &Obj<Device>, target: WDF_POWER_DEVICE_STATE) -> bool {
+        self.trace_power(device, "D0", power_state_name(target));
         let suspended: NTSTATUS = if device.pnp.self_managed_io.get() {
             call_device!(self, device, EvtDeviceSelfManagedIoSuspend)
         } else {

@@ -12,6 +12,7 @@ use crate::lower::Lower;
 use crate::system::PASSIVE_LEVEL;
 use crate::system::System;
 use crate::system::scheduler::Job;
+use crate::trace::{Actor, Event};
 
 /// `PNP_DEVICE_FAILED` in the answer to `IRP_MN_QUERY_PNP_DEVICE_STATE`.
 const PNP_DEVICE_FAILED: u32 = 4;
@@ -77,6 +78,33 @@ impl Path {
 impl System {
     /// Sends a request to the top of a stack; gives its final status.
     pub(crate) fn send_pnp(&self, path: &Path, irp: PnpIrp) -> NTSTATUS {
+        // The devices above may be gone when the answer is there.
+        let top = self.tracer.is_on().then(|| self.top_actor(path));
+        if let Some(to) = &top {
+            self.trace(|| Event::PnpDown {
+                request: irp,
+                to: to.clone(),
+            });
+        }
+        let status = self.pass_pnp(path, irp);
+        if let Some(from) = top {
+            self.trace(|| Event::PnpUp {
+                request: irp,
+                from,
+                status,
+            });
+        }
+        status
+    }
+
+    fn top_actor(&self, path: &Path) -> Actor {
+        path.devices.last().map_or_else(
+            || path.lower.object().actor.clone(),
+            |top| self.actor(top.rc().driver.get()),
+        )
+    }
+
+    fn pass_pnp(&self, path: &Path, irp: PnpIrp) -> NTSTATUS {
         match irp {
             PnpIrp::StartDevice => self.send_start(path),
             PnpIrp::QueryStopDevice => {

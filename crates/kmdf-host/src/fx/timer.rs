@@ -21,6 +21,7 @@ use super::work::Runs;
 use crate::system::clock::{Due, TimerId};
 use crate::system::{PASSIVE_LEVEL, System};
 use crate::time::{Ticks, due};
+use crate::trace::{Event, TimerChange};
 
 /// Sizes of the configuration in KMDF 1.11 and 1.7.
 const CONFIG_1_11: usize = 32;
@@ -111,6 +112,7 @@ impl System {
     }
 
     fn arm_timer(&self, timer: &Obj<Timer>, at: Ticks) {
+        self.trace_timer(timer, TimerChange::Set { due: at });
         let fired = timer.clone();
         let call = Box::new(move |system: &System| {
             if fired.armed.take().is_some() {
@@ -127,8 +129,16 @@ impl System {
         timer.armed.take().is_some_and(|id| self.clock.disarm(id)) || was_queued
     }
 
+    fn trace_timer(&self, timer: &Obj<Timer>, change: TimerChange) {
+        self.trace(|| Event::Timer {
+            timer: timer.rc().handle.get() as u64,
+            change,
+        });
+    }
+
     /// The timer's DPC.
     fn timer_fired(&self, timer: &Obj<Timer>) {
+        self.trace_timer(timer, TimerChange::Fired);
         if timer.period > 0 {
             self.arm_timer(
                 timer,
@@ -176,6 +186,9 @@ impl System {
             return 0;
         }
         let was_armed = self.disarm_timer(&timer);
+        if was_armed {
+            self.trace_timer(&timer, TimerChange::Stopped);
+        }
         if wait != 0 {
             timer.runs.wait(self, timer.rc().handle.get(), || false);
         }

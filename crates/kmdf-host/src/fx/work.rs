@@ -20,6 +20,7 @@ use super::lock::CallbackLock;
 use super::object::{Level, Object};
 use crate::system::scheduler::{Thread, WaitReason, Wake};
 use crate::system::{PASSIVE_LEVEL, System};
+use crate::trace::Event;
 
 /// Runs of a callback that may be waited for.
 #[derive(Default)]
@@ -162,6 +163,10 @@ impl System {
         if item.queued.replace(true) {
             return;
         }
+        self.trace(|| Event::Enqueued {
+            callback: "EvtWorkItem",
+            object: item.rc().handle.get() as u64,
+        });
         let run = item.clone();
         self.queue_work("work item", move |system| {
             run.queued.set(false);
@@ -259,6 +264,10 @@ impl System {
         if dpc.queued.replace(true) {
             return 0;
         }
+        self.trace(|| Event::Enqueued {
+            callback: "EvtDpcFunc",
+            object: dpc.rc().handle.get() as u64,
+        });
         let run = dpc.clone();
         let call = move |system: &System| {
             if !run.queued.replace(false) {

@@ -15,6 +15,7 @@ impl Host {
         if !ended {
             self.system.account();
         }
+        self.system.tracer.flush();
     }
 
     fn take_down(&self) -> Result<(), Stop> {
@@ -128,19 +129,17 @@ impl System {
         }
         let time = self.now();
         let ddi = "the end of the run";
-        let mut violations = self.violations.borrow_mut();
-        violations.extend(
-            found
-                .into_iter()
-                .map(|(kind, object, explanation)| Violation {
-                    object,
-                    ..Violation::new(kind, time, ddi, explanation)
-                }),
-        );
+        for (kind, object, explanation) in found {
+            self.add_violation(Violation {
+                object,
+                ..Violation::new(kind, time, ddi, explanation)
+            });
+        }
     }
 
     /// Lets go of everything; nothing runs afterwards.
     pub(crate) fn tear_down(&self) {
+        self.tracer.flush();
         self.stopped.set(true);
         self.clock.clear();
         self.scheduler.abandon();

@@ -21,7 +21,7 @@ use crate::stop::{Blocked, Deadlock, Stop};
 use crate::system::scheduler::{self, Job, Started};
 use crate::system::{DISPATCH_LEVEL, PASSIVE_LEVEL, System};
 use crate::time::Ticks;
-use crate::trace::{ThreadId, Trace};
+use crate::trace::{Event, Record, ThreadId, Trace};
 
 pub use io::{FileId, IoId, Mode};
 pub use observe::{ObjectState, RequestPlace};
@@ -213,8 +213,49 @@ impl Host {
     pub fn trace(&self) -> Trace {
         Trace {
             records: self.system.tracer.records(),
-            threads: self.system.scheduler.names(),
         }
+    }
+
+    /// What was recorded since the last call, which is kept no longer; empty when tracing is off.
+    #[must_use]
+    pub fn take_trace(&self) -> Trace {
+        Trace {
+            records: self.system.tracer.take(),
+        }
+    }
+
+    /// Records from now on and hands the records to `sink`, some at a time, instead of keeping them, so that the length of
+    /// a run does not matter; the last come when the host is finished or dropped.
+    ///
+    /// The sink may be called wherever something happens, on the stack of a logical thread
+    /// ([`HostConfig::stack_bytes`]), and must not use the host.
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// use kmdf_host::{Disk, Event, Host, HostConfig, LowerConfig};
+    ///
+    /// # fn main() -> Result<(), kmdf_host::Stop> {
+    /// let host = Host::new(HostConfig::new());
+    /// let submitted = Rc::new(Cell::new(0));
+    /// let seen = Rc::clone(&submitted);
+    /// host.stream_trace(move |records| {
+    ///     let new = records.iter().filter(|record| matches!(record.event, Event::IoSubmitted { .. }));
+    ///     seen.set(seen.get() + new.count());
+    /// });
+    /// let disk = host.add_lower(Disk::in_memory(), LowerConfig::new("disk"));
+    /// let stack = host.plug(disk, &[])?;
+    /// let file = host.open(stack)?;
+    /// host.write(file, 0, b"hello")?;
+    /// host.close(file)?;
+    /// assert!(host.finish().is_clean());
+    /// // Create, write, cleanup, close.
+    /// assert_eq!(submitted.get(), 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream_trace(&self, sink: impl FnMut(&[Record]) + 'static) {
+        self.system.tracer.set_sink(Box::new(sink));
     }
 
     /// Why the host stopped for good, if it did.
@@ -269,6 +310,14 @@ impl Host {
     }
 
     fn deadlock(&self) -> Stop {
+        let stop = self.describe_deadlock();
+        self.system.trace(|| Event::Stopped {
+            reason: stop.to_string(),
+        });
+        stop
+    }
+
+    fn describe_deadlock(&self) -> Stop {
         let live = self.system.irps.live();
         let io = live.iter().filter_map(|irp| {
             let io = irp.io.borrow();

@@ -101,7 +101,7 @@ impl System {
         Place {
             driver: module.map(|module| module.service().to_owned()),
             callback: (!callback.is_empty()).then_some(callback),
-            thread: thread.map(|thread| thread.name.borrow().clone()),
+            thread: thread.map(|thread| thread.name.borrow().to_string()),
             irql: self.irql(),
         }
     }
@@ -112,6 +112,12 @@ impl System {
     }
 
     pub(crate) fn stop_for_ever(&self, stop: Stop) -> ! {
+        // A bugcheck has an event of its own.
+        if !matches!(stop, Stop::Bugcheck(_)) {
+            self.trace(|| Event::Stopped {
+                reason: stop.to_string(),
+            });
+        }
         let mut reason = self.stop.borrow_mut();
         if reason.is_none() {
             *reason = Some(stop);
@@ -155,7 +161,7 @@ impl System {
     }
 
     fn record(&self, kind: ViolationKind, explanation: String, object: Option<Subject>) {
-        self.violations.borrow_mut().push(Violation {
+        self.add_violation(Violation {
             kind,
             time: self.now(),
             ddi: self.ddi(),
@@ -163,6 +169,15 @@ impl System {
             place: self.place(),
             object,
         });
+    }
+
+    /// Every finding goes into the report and the trace here.
+    pub(crate) fn add_violation(&self, violation: Violation) {
+        self.trace(|| Event::Violation {
+            kind: violation.kind,
+            explanation: violation.explanation.clone(),
+        });
+        self.violations.borrow_mut().push(violation);
     }
 
     /// A misuse at which the framework breaks into the debugger when its verifier is on; a finding in any case.

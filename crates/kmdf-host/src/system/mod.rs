@@ -121,6 +121,7 @@ impl System {
             self.tracer.push(Record {
                 time: self.now(),
                 thread: self.scheduler.current_id(),
+                thread_name: self.scheduler.current_name(),
                 irql: self.irql(),
                 event: event(),
             });

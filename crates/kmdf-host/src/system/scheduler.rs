@@ -4,6 +4,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::clock::{Due, TimerId};
 use super::coroutine::{Fiber, SuspendPoint, Suspender};
@@ -120,7 +121,7 @@ impl Context {
 /// A logical thread.
 pub(crate) struct Thread {
     pub(crate) id: ThreadId,
-    pub(crate) name: RefCell<String>,
+    pub(crate) name: RefCell<Arc<str>>,
     fiber: RefCell<Option<Fiber>>,
     suspend_point: SuspendPoint,
     state: Cell<State>,
@@ -177,6 +178,8 @@ pub(crate) struct Scheduler {
     ready: RefCell<VecDeque<Rc<Thread>>>,
     current: RefCell<Option<Rc<Thread>>>,
     current_id: Cell<Option<ThreadId>>,
+    /// The name in a trace of what no thread did.
+    own_name: Arc<str>,
 }
 
 impl Scheduler {
@@ -191,6 +194,7 @@ impl Scheduler {
             ready: RefCell::new(VecDeque::new()),
             current: RefCell::new(None),
             current_id: Cell::new(None),
+            own_name: Arc::from("scheduler"),
         }
     }
 
@@ -218,12 +222,12 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.threads
-            .borrow()
-            .iter()
-            .map(|thread| thread.name.borrow().clone())
-            .collect()
+    /// The name of the running thread, or that of what stands in for one while none runs.
+    pub(crate) fn current_name(&self) -> Arc<str> {
+        match &*self.current.borrow() {
+            Some(thread) => Arc::clone(&thread.name.borrow()),
+            None => Arc::clone(&self.own_name),
+        }
     }
 
     pub(crate) fn blocked(&self) -> Vec<Blocked> {
@@ -233,7 +237,7 @@ impl Scheduler {
             .filter(|thread| thread.state.get() == State::Blocked);
         blocked
             .map(|thread| Blocked {
-                thread: thread.name.borrow().clone(),
+                thread: thread.name.borrow().to_string(),
                 waits_for: thread.waits_for.get().to_string(),
             })
             .collect()
@@ -259,8 +263,8 @@ impl System {
     pub(crate) fn start_thread(&self, name: &str, irql: u8, job: Job) -> Started {
         let idle = self.scheduler.idle.borrow_mut().pop();
         let thread = idle.unwrap_or_else(|| self.new_thread());
-        if *thread.name.borrow() != name {
-            name.clone_into(&mut thread.name.borrow_mut());
+        if **thread.name.borrow() != *name {
+            *thread.name.borrow_mut() = Arc::from(name);
         }
         thread.saved.irql.set(irql);
         thread.saved.driver.set(DriverNumber::NONE);
@@ -283,7 +287,7 @@ impl System {
         let fiber = Fiber::new(self.scheduler.stack_bytes, thread_main);
         let thread = Rc::new(Thread {
             id,
-            name: RefCell::new(String::new()),
+            name: RefCell::new(Arc::clone(&self.scheduler.own_name)),
             fiber: RefCell::new(Some(
                 fiber.expect("memory for the stack of a logical thread"),
             )),
@@ -308,6 +312,19 @@ impl System {
     /// A deferred procedure call at `DISPATCH_LEVEL`.
     pub(crate) fn queue_dpc(&self, name: &str, work: Box<dyn FnOnce(&System)>) {
         self.start_thread(name, DISPATCH_LEVEL, Job::Call(work));
+    }
+
+    /// One of `count` continuations between `what`; a choice between one is none.
+    fn choose(&self, what: &'static str, count: usize) -> usize {
+        let chosen = self.scheduler.choose(count);
+        if count > 1 {
+            self.trace(|| Event::Choice {
+                what,
+                among: count,
+                chosen,
+            });
+        }
+        chosen
     }
 
     fn make_ready(&self, thread: &Rc<Thread>) {
@@ -341,7 +358,7 @@ impl System {
     fn step(&self, limit: Option<Ticks>) -> bool {
         let count = self.scheduler.ready.borrow().len();
         if count > 0 {
-            let index = self.scheduler.choose(count);
+            let index = self.choose("ready threads", count);
             let thread = self.scheduler.ready.borrow_mut().remove(index);
             if let Some(thread) = thread {
                 self.resume(&thread);
@@ -354,7 +371,9 @@ impl System {
         if limit.is_some_and(|limit| time > limit) {
             return false;
         }
-        let due = self.clock.take(time, self.scheduler.choose(count));
+        let due = self
+            .clock
+            .take(time, self.choose("events that are due", count));
         self.clock.advance_to(time);
         match due {
             Some(Due::Wake(thread)) => {
@@ -440,7 +459,7 @@ impl System {
         if self.irql() >= DISPATCH_LEVEL || self.scheduler.ready.borrow().is_empty() {
             return;
         }
-        if self.scheduler.choose(2) == 1 {
+        if self.choose("going on and another thread", 2) == 1 {
             let thread = self.running_thread();
             thread.waits_for.set(WaitReason::Preempted);
             self.make_ready(&thread);

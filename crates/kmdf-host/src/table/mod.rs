@@ -15,7 +15,7 @@ use kmdf_sys::{_WDF_DRIVER_GLOBALS, WDFDRIVER, WDFDRIVER__, WDFFUNC};
 
 use crate::stop::Stop;
 use crate::system::{System, current};
-use crate::trace::{Event, Traced, Value};
+use crate::trace::{Event, Traced, Value, status_value};
 
 /// Number of entries of the table of KMDF 1.33.
 pub(crate) const FUNCTION_COUNT: usize = 458;
@@ -79,7 +79,7 @@ pub(crate) fn enter<R: Traced>(
     core::mem::forget(guard);
     system.trace(|| Event::Return {
         ddi,
-        result: result_value(returns_status, &result),
+        result: value(returns_status, &result),
     });
     system.scheduler.context.ddi.set(caller);
     result
@@ -97,12 +97,12 @@ impl Drop for PanicGuard<'_> {
     }
 }
 
-fn result_value(is_status: bool, result: &impl Traced) -> Value {
-    match result.traced() {
-        Value::Integer(value) if is_status => {
-            i32::try_from(value).map_or(Value::Integer(value), Value::Status)
-        }
-        value => value,
+/// An argument or result in the trace; whether it is an `NTSTATUS` only the DDI's signature tells.
+pub(crate) fn value(is_status: bool, value: &impl Traced) -> Value {
+    if is_status {
+        status_value(value)
+    } else {
+        value.traced()
     }
 }
 
@@ -164,7 +164,10 @@ macro_rules! ddi_table {
                     $crate::table::enter(
                         stringify!($name),
                         $crate::table::is_status(stringify!($($result)?)),
-                        || vec![$((stringify!($parameter), $crate::trace::Traced::traced(&$parameter))),*],
+                        || vec![$((
+                            stringify!($parameter),
+                            $crate::table::value($crate::table::is_status(stringify!($type)), &$parameter),
+                        )),*],
                         |system| system.$method($($parameter),*),
                     )
                 }

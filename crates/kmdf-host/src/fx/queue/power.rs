@@ -76,6 +76,7 @@ impl System {
                     .iter()
                     .any(|request| request.stop_state.get() == StopState::Notified);
                 if !waiting && alone {
+                    self.trace_queue(queue, "held, without power");
                     queue.power.set(Power::Off);
                     self.power_idle(queue);
                     return true;
@@ -201,6 +202,7 @@ impl System {
         if !queue.power_managed || queue.power.get() != Power::On {
             return;
         }
+        self.trace_queue(queue, "presents nothing more, powering down");
         queue.power.set(Power::Starting);
         self.wait_for_power(queue, |queue| queue.dispatchers.get() == 0);
     }
@@ -231,6 +233,7 @@ impl System {
             return;
         }
         Self::mark_to_notify(queue);
+        self.trace_queue(queue, "powered up");
         queue.power.set(Power::Resuming);
         self.dispatch_events(queue, None);
     }

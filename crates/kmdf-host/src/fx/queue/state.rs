@@ -15,6 +15,7 @@ use crate::fx::request::Request;
 use crate::system::fail::code;
 use crate::system::scheduler::WaitReason;
 use crate::system::{PASSIVE_LEVEL, System};
+use crate::trace::Event;
 
 /// What a change of a queue's state does to requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,16 @@ enum Change {
 }
 
 impl Change {
+    /// What the queue does afterwards, for the trace.
+    const fn state(self) -> &'static str {
+        match self {
+            Self::Stop => "stopped",
+            Self::StopAndPurge => "stopped and purged",
+            Self::Drain => "draining",
+            Self::Purge => "purged",
+        }
+    }
+
     const fn is_stop(self) -> bool {
         matches!(self, Self::Stop | Self::StopAndPurge)
     }
@@ -43,6 +54,7 @@ impl System {
     /// `WdfIoQueueStart`.
     pub(crate) fn wdf_io_queue_start(&self, queue: WDFQUEUE) {
         let queue: Obj<Queue> = self.object(queue);
+        self.trace_queue(&queue, "started");
         if !queue.shut_down.get() {
             queue.accepts.set(true);
         }
@@ -161,6 +173,7 @@ impl System {
             }
             *slot.borrow_mut() = notify;
         }
+        self.trace_queue(queue, change.state());
         if change.is_stop() {
             if !queue.shut_down.get() {
                 queue.accepts.set(true);
@@ -173,6 +186,13 @@ impl System {
             queue.cancels_driver_requests.set(true);
         }
         true
+    }
+
+    pub(super) fn trace_queue(&self, queue: &Obj<Queue>, state: &'static str) {
+        self.trace(|| Event::Queue {
+            queue: queue.rc().handle.get() as u64,
+            state,
+        });
     }
 
     fn finish_change(&self, queue: &Obj<Queue>, change: Change) {
@@ -198,6 +218,7 @@ impl System {
 
     /// Purges a queue whose device goes away or that is deleted.
     pub(crate) fn purge_for_shutdown(&self, queue: &Obj<Queue>) {
+        self.trace_queue(queue, "purged for good");
         queue.accepts.set(false);
         if self.client_at_least(11) {
             queue.cancels_driver_requests.set(true);
