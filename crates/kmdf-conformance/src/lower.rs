@@ -99,7 +99,8 @@ impl Answer {
             Information::Number(number) => Some(number),
             Information::Length if irp.urb().is_some() => Some(0),
             Information::Length if is_transfer(irp) => Some(irp.length().into()),
-            Information::Length => Some(irp.output_length().into()),
+            Information::Length if has_lengths(irp) => Some(irp.output_length().into()),
+            Information::Length => Some(0),
             Information::Keep => None,
         };
         Outcome {
@@ -112,7 +113,9 @@ impl Answer {
     fn deliver(&self, irp: &mut LowerIrp<'_>, outcome: Outcome) {
         let urb = irp.urb();
         let information = outcome.information.unwrap_or_else(|| irp.information());
-        if let Some(content) = &self.data {
+        if let Some(content) = &self.data
+            && has_lengths(irp)
+        {
             let area = irp.output();
             let wanted = match (urb, self.urb_length) {
                 (Some(_), Some(length)) => length as usize,
@@ -120,7 +123,7 @@ impl Answer {
                 (None, _) => usize::try_from(information).unwrap_or(usize::MAX),
             };
             let count = wanted.min(area.len());
-            area.copy_from_slice(&[&content.bytes(count), &area[count..]].concat());
+            content.fill(&mut area[..count]);
         }
         if let Some(urb) = urb {
             let status = offset_of!(_URB_HEADER, Status);
@@ -135,6 +138,13 @@ impl Answer {
 
 fn is_transfer(irp: &LowerIrp<'_>) -> bool {
     matches!(irp.major(), IRP_MJ_READ | IRP_MJ_WRITE)
+}
+
+/// Whether the IRP says how long its buffers are. One for `Parameters.Others` has addresses where the lengths of a control
+/// code are, and nothing but its sender knows what is there.
+fn has_lengths(irp: &LowerIrp<'_>) -> bool {
+    let is_length = |number| u32::try_from(irp.argument(number).addr()).is_ok();
+    is_transfer(irp) || irp.urb().is_some() || is_length(1) && is_length(2)
 }
 
 fn urb_bytes(urb: PURB) -> Vec<u8> {
@@ -277,7 +287,9 @@ impl Below {
             let address = usize::try_from(address).unwrap_or(0);
             (self.mdl_state)(core::ptr::with_exposed_provenance_mut(address))
         });
-        let data = if irp.major() == IRP_MJ_READ {
+        let data = if !has_lengths(irp) {
+            Vec::new()
+        } else if irp.major() == IRP_MJ_READ {
             irp.output().to_vec()
         } else {
             irp.input().to_vec()

@@ -14,7 +14,7 @@ use crate::ddis::{self, Returns, Takes};
 use crate::error::{Malformed, Problem, malformed};
 use crate::keys::{self, key, size, text};
 use crate::lower::Answer;
-use crate::memory::{Block, poke};
+use crate::memory::{Block, peek, poke};
 use crate::names::{Entity, Received};
 
 /// What executing a step gave.
@@ -116,8 +116,10 @@ impl Run {
                 let with = arguments
                     .get("with")
                     .ok_or_else(|| malformed("no `with`"))?;
-                let bytes = Content::parse(with)?.bytes(length);
-                // SAFETY: the range is inside the area, to which nobody has a reference.
+                // SAFETY: the range is inside the area, and only one logical thread runs at a time.
+                let mut bytes = unsafe { peek(area.0 + offset, length) };
+                Content::parse(with)?.fill(&mut bytes);
+                // SAFETY: as above; nobody has a reference to the area.
                 unsafe { poke(area.0 + offset, &bytes) };
                 Ok(Outcome::default())
             }

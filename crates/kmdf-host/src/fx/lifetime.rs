@@ -112,8 +112,13 @@ impl System {
         for child in object.children() {
             self.dispose(&child);
         }
-        self.dispose_special(object);
-        self.run_cleanup(object);
+        if cleans_up_first(&object.kind) {
+            self.run_cleanup(object);
+            self.dispose_special(object);
+        } else {
+            self.dispose_special(object);
+            self.run_cleanup(object);
+        }
     }
 
     /// The children lose the parent's reference, the deepest first.
@@ -180,6 +185,15 @@ impl System {
             _ => {}
         }
     }
+}
+
+/// Whether the driver's cleanup callbacks come before what the framework itself does in dispose: they may still see, and end
+/// in their own way, what a target has sent.
+const fn cleans_up_first(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Target(_) | Kind::UsbDevice(_) | Kind::UsbPipe(_) | Kind::Request(_)
+    )
 }
 
 /// Whether the cleanup of the object or of anything below it must run at `PASSIVE_LEVEL`.

@@ -467,9 +467,9 @@ impl System {
         let status = match self.format_ioctl(&request, &target, (code, true), &nothing, &nothing) {
             Ok(()) => {
                 for pipe in usb.pipes() {
-                    self.cancel_sent(&pipe.target, false);
+                    self.cancel_sent(&pipe.target);
                 }
-                self.cancel_sent(&target, false);
+                self.cancel_sent(&target);
                 self.submit_and_wait(&request, &target, own_options(true, None))
             }
             Err(status) => status,

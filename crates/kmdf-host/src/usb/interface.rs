@@ -442,9 +442,12 @@ impl System {
 
     /// Removes the pipes of an interface: their I/O is cancelled and waited for.
     pub(super) fn remove_pipes(&self, interface: &Obj<UsbInterface>) {
-        for pipe in interface.pipes() {
-            self.stop_sending(&pipe.io_target(), TargetState::Deleted);
-        }
+        let targets: Vec<_> = interface
+            .pipes()
+            .iter()
+            .map(Obj::<UsbPipe>::io_target)
+            .collect();
+        self.stop_sending(&targets, TargetState::Deleted);
         let pipes = interface.pipes.borrow_mut().take();
         for pipe in pipes.unwrap_or_default() {
             self.delete_object(&Rc::clone(pipe.rc()));

@@ -337,7 +337,7 @@ impl System {
             match self.format_pipe_request(request, pipe, function, &UrbOf::Sender(&memory)) {
                 Ok(_) => {
                     if function == URB_FUNCTION_RESET_PIPE {
-                        self.cancel_sent(&pipe.target, false);
+                        self.cancel_sent(&pipe.target);
                     }
                     self.submit_and_wait(request, &pipe.io_target(), options)
                 }

@@ -465,7 +465,7 @@ impl System {
             return;
         };
         reader.submitted.set(false);
-        self.cancel_sent(&pipe.target, false);
+        self.cancel_sent(&pipe.target);
         while !reader.is_idle() {
             let pending = reader.repeaters();
             let Some(first) = pending.first() else {
@@ -517,32 +517,24 @@ impl System {
         }
     }
 
-    /// A target was started. The pipes of a USB device start with it.
-    pub(crate) fn usb_target_started(&self, target: &Obj<IoTarget>) -> NTSTATUS {
-        if let Some(pipe) = Obj::<UsbPipe>::new(target.rc()) {
-            return self.start_reader(&pipe);
-        }
-        if let Some(device) = Obj::<super::UsbDevice>::new(target.rc()) {
-            for pipe in device.pipes() {
-                self.wdf_io_target_start(pipe.handle());
-            }
-        }
-        STATUS_SUCCESS
+    /// A target was started: a pipe's reader begins.
+    pub(crate) fn usb_pipe_started(&self, target: &Obj<IoTarget>) -> NTSTATUS {
+        Obj::<UsbPipe>::new(target.rc()).map_or(STATUS_SUCCESS, |pipe| self.start_reader(&pipe))
     }
 
-    /// A target was stopped or purged by `again`, which does the same to the pipes of a USB device.
-    pub(crate) fn usb_target_halted(
-        &self,
-        target: &Obj<IoTarget>,
-        again: impl Fn(&Self, &Obj<UsbPipe>),
-    ) {
+    /// A target was stopped or purged: a pipe's reader ends.
+    pub(crate) fn usb_pipe_halted(&self, target: &Obj<IoTarget>) {
         if let Some(pipe) = Obj::<UsbPipe>::new(target.rc()) {
             self.stop_reader(&pipe);
-        } else if let Some(device) = Obj::<super::UsbDevice>::new(target.rc()) {
-            for pipe in device.pipes() {
-                again(self, &pipe);
-            }
         }
+    }
+
+    /// The configured pipes of a USB device, as targets; none of another target.
+    pub(crate) fn usb_pipes(&self, target: &Obj<IoTarget>) -> Vec<Obj<IoTarget>> {
+        Obj::<super::UsbDevice>::new(target.rc()).map_or_else(Vec::new, |device| {
+            let pipes = device.pipes();
+            pipes.iter().map(Obj::<UsbPipe>::io_target).collect()
+        })
     }
 }
 

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use kmdf_sys::{
     _WDF_REQUEST_REUSE_FLAGS as reuse_flags, _WDF_REQUEST_REUSE_PARAMS, BOOLEAN, NTSTATUS, PIRP,
-    PWDF_OBJECT_ATTRIBUTES, PWDF_REQUEST_REUSE_PARAMS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
-    WDFIOTARGET, WDFREQUEST,
+    PWDF_OBJECT_ATTRIBUTES, PWDF_REQUEST_REUSE_PARAMS, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, WDFIOTARGET, WDFREQUEST,
 };
 
 use kmdf_sys::missing::STATUS_WDF_REQUEST_INVALID_STATE;
@@ -138,7 +138,7 @@ impl System {
         if params.Flags & !known != 0 {
             return STATUS_INVALID_PARAMETER;
         }
-        if request.in_flight.get() {
+        if request.in_flight.get() && self.client_at_least(9) {
             self.debug_break("WdfRequestReuse of a request that is still sent");
         }
         if self.client_at_least(9) {
@@ -167,17 +167,35 @@ impl System {
                     self.irps.free(old);
                 }
             }
-            if let Some(irp) = request.irp() {
-                if irp.allocator() == Allocator::Framework {
-                    irp.reuse(params.Status);
-                } else {
-                    irp.status.set(params.Status);
-                    irp.cancel.set(false);
-                }
+            // The driver's own IRP is the driver's to reuse: it stays as it is.
+            if let Some(irp) = request.irp()
+                && irp.allocator() == Allocator::Framework
+            {
+                irp.reuse(params.Status);
+            }
+            request.completed.set(false);
+            if params.Flags & REUSE_MUST_COMPLETE != 0
+                && let Err(status) = self.check_must_complete(&request)
+            {
+                return status;
             }
         }
         request.sticky_cancel.set(false);
         STATUS_SUCCESS
+    }
+
+    /// Whether a request that the driver created can be made one that must be completed.
+    fn check_must_complete(&self, request: &Obj<Request>) -> Result<(), NTSTATUS> {
+        let Some(irp) = request.irp() else {
+            self.debug_break("a request that must complete needs an IRP");
+            return Err(STATUS_INVALID_PARAMETER);
+        };
+        let is_free = request.rc().references.get() == 1;
+        if irp.allocator() == Allocator::Framework || !is_free || !irp.has_current() {
+            self.debug_break("a request that must complete needs an IRP of the driver with a stack location, and no references");
+            return Err(STATUS_INVALID_DEVICE_REQUEST);
+        }
+        Ok(())
     }
 
     /// `WdfRequestChangeTarget`.
@@ -198,10 +216,14 @@ impl System {
     pub(crate) fn dispose_request(&self, object: &Rc<Object>) {
         if let Some(request) = Obj::<Request>::new(object)
             && !request.is_received()
-            && request.irp().is_some()
             && self.client_at_least(11)
         {
-            self.release_format(&request);
+            if request.in_flight.get() {
+                self.debug_break("a request was deleted that is still sent");
+            }
+            if request.irp().is_some() {
+                self.release_format(&request);
+            }
         }
     }
 

@@ -172,6 +172,8 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn new(source: Source, irp: Option<Rc<Irp>>) -> Self {
+        // Without an IRP there is nothing to complete; the first format brings one.
+        let completed = irp.is_none();
         Self {
             source,
             irp: RefCell::new(irp),
@@ -182,7 +184,7 @@ impl Request {
             place: Cell::new(Place::Arriving),
             presented: Cell::new(false),
             canceled_on_queue: Cell::new(false),
-            completed: Cell::new(false),
+            completed: Cell::new(completed),
             completed_in: Cell::new(""),
             in_caller_context: Cell::new(false),
             cancel_callback: Cell::new(None),

@@ -58,6 +58,10 @@ impl System {
 
     fn refuse(&self, request: &Obj<Request>, status: NTSTATUS, why: &'static str) -> BOOLEAN {
         self.debug_break(why);
+        self.refuse_quietly(request, status)
+    }
+
+    fn refuse_quietly(&self, request: &Obj<Request>, status: NTSTATUS) -> BOOLEAN {
         match request.irp() {
             Some(irp) => irp.status.set(status),
             None => self.null_irp(request),
@@ -85,11 +89,8 @@ impl System {
 
     fn send_and_forget(&self, request: &Obj<Request>, target: &Obj<IoTarget>) -> BOOLEAN {
         if !request.is_received() {
-            return self.refuse(
-                request,
-                STATUS_INVALID_DEVICE_STATE,
-                "only a received request can be sent and forgotten",
-            );
+            // Only traced, so this is no debug break.
+            return self.refuse_quietly(request, STATUS_INVALID_DEVICE_STATE);
         }
         if request.format.borrow().exists {
             return self.refuse(

@@ -74,8 +74,12 @@ pub(crate) struct IoTarget {
     pub(crate) pended: RefCell<VecDeque<Rc<Object>>>,
     /// Threads that wait for sent requests.
     pub(crate) waiters: RefCell<Vec<Rc<Thread>>>,
-    /// Stops and purges that are waiting now.
-    pub(crate) transitions: Cell<u32>,
+    /// Whether a stop or purge waits for what was sent.
+    pub(crate) waits_for_sent: Cell<bool>,
+    /// Whether it is closed or deleted and not all that was sent is back.
+    pub(crate) removing: Cell<bool>,
+    /// Those who wait need not any more.
+    pub(crate) sent_event: Cell<bool>,
 }
 
 impl IoTarget {
@@ -91,7 +95,9 @@ impl IoTarget {
             sent: RefCell::new(Vec::new()),
             pended: RefCell::new(VecDeque::new()),
             waiters: RefCell::new(Vec::new()),
-            transitions: Cell::new(0),
+            waits_for_sent: Cell::new(false),
+            removing: Cell::new(false),
+            sent_event: Cell::new(false),
         }
     }
 

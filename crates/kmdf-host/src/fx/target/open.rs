@@ -191,15 +191,13 @@ impl System {
         }
         let is_open = target.device.borrow().is_some();
         let state = if is_open { state } else { TargetState::Closed };
-        self.stop_sending(target, state);
-        target.detach();
+        self.stop_sending(core::slice::from_ref(target), state);
     }
 
     /// Dispose of a target: no request may be left below it.
     pub(crate) fn dispose_target(&self, object: &Rc<Object>) {
         if let Some(target) = Obj::<IoTarget>::new(object) {
-            self.stop_sending(&target, TargetState::Deleted);
-            target.detach();
+            self.stop_sending(&[target], TargetState::Deleted);
         }
     }
 }

@@ -148,7 +148,9 @@ impl System {
         }
         let send = if options.ignores_state {
             match target.state.get() {
-                TargetState::Deleted | TargetState::Closed | TargetState::ClosedForQueryRemove => {
+                TargetState::Deleted | TargetState::Closed | TargetState::ClosedForQueryRemove
+                    if !target.removing.get() =>
+                {
                     return Submitted::Refused(STATUS_INVALID_DEVICE_STATE);
                 }
                 _ => true,
@@ -200,18 +202,28 @@ impl System {
         self.call_driver(&irp, &device, &from);
     }
 
-    /// Sends what a stopped target kept, now that it is started: without its time-out.
-    pub(crate) fn resubmit(&self, object: &Rc<Object>, target: &Obj<IoTarget>) {
-        let Some(request) = Obj::<Request>::new(object) else {
+    /// Submits again what a target had kept while it was stopped.
+    pub(crate) fn resubmit(&self, request: &Obj<Request>) {
+        let target = request
+            .target
+            .borrow()
+            .as_ref()
+            .and_then(Obj::<IoTarget>::new);
+        let Some(target) = target else {
             return;
         };
-        self.stop_request_timer(&request);
-        request.pended.set(false);
-        if let Some(irp) = request.irp() {
-            irp.cancel_routine.borrow_mut().take();
+        match self.submit(request, &target, SendOptions::default(), None) {
+            Submitted::Send => self.send_down(request, &target),
+            Submitted::Queued => {}
+            Submitted::Refused(_) => {
+                if let Some(irp) = request.irp() {
+                    irp.information.set(0);
+                }
+                return self.tell_sender(request, &target);
+            }
         }
-        target.sent.borrow_mut().push(Rc::clone(object));
-        self.send_down(&request, target);
+        // The new submission has its own reference.
+        self.release(request.rc());
     }
 
     fn start_request_timer(&self, request: &Obj<Request>, timeout: i64) {
@@ -228,7 +240,7 @@ impl System {
             .set(Some(self.clock.arm(at, Due::Call("request timer", call))));
     }
 
-    fn stop_request_timer(&self, request: &Request) {
+    pub(crate) fn stop_request_timer(&self, request: &Request) {
         if let Some(timer) = request.timer.take() {
             self.clock.disarm(timer);
         }
@@ -297,10 +309,11 @@ impl System {
             irp.status.set(STATUS_IO_TIMEOUT);
         }
         target.forget_sent(object);
+        let is_last = self.ends_wait_for_sent(&target, request.ignores_state.get());
         self.copy_back(&request, irp);
         self.tell_sender(&request, &target);
-        if !target.waiters.borrow().is_empty() {
-            self.wake_target_waiters(&target);
+        if is_last {
+            self.set_sent_event(&target);
         }
     }
 

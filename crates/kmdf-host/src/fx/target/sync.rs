@@ -239,6 +239,8 @@ impl System {
         };
         request.routine.set(Routine::Sync(own));
         request.sync_done.set(false);
+        // The waiter's own reference, besides that of the target.
+        self.add_reference(request.rc());
         // The time-out counts from the submission, and no timer object is made for it.
         let deadline = options.timeout.map(|timeout| due(self.now(), timeout));
         match self.submit(request, target, options, None) {
@@ -248,15 +250,18 @@ impl System {
                 } else {
                     Routine::DeadSync
                 });
+                self.release(request.rc());
                 return Err(status);
             }
             Submitted::Send => self.send_down(request, target),
             Submitted::Queued => {}
         }
         self.wait_for_completion(request, deadline);
-        Ok(request
+        let status = request
             .irp()
-            .map_or(STATUS_INVALID_DEVICE_REQUEST, |irp| irp.status.get()))
+            .map_or(STATUS_INVALID_DEVICE_REQUEST, |irp| irp.status.get());
+        self.release(request.rc());
+        Ok(status)
     }
 
     fn wait_for_completion(
