@@ -173,7 +173,6 @@ impl System {
             {
                 irp.reuse(params.Status);
             }
-            request.completed.set(false);
             if params.Flags & REUSE_MUST_COMPLETE != 0
                 && let Err(status) = self.check_must_complete(&request)
             {

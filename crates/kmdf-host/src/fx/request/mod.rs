@@ -172,8 +172,6 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn new(source: Source, irp: Option<Rc<Irp>>) -> Self {
-        // Without an IRP there is nothing to complete; the first format brings one.
-        let completed = irp.is_none();
         Self {
             source,
             irp: RefCell::new(irp),
@@ -184,7 +182,7 @@ impl Request {
             place: Cell::new(Place::Arriving),
             presented: Cell::new(false),
             canceled_on_queue: Cell::new(false),
-            completed: Cell::new(completed),
+            completed: Cell::new(false),
             completed_in: Cell::new(""),
             in_caller_context: Cell::new(false),
             cancel_callback: Cell::new(None),
@@ -213,6 +211,11 @@ impl Request {
 
     pub(crate) fn set_irp(&self, irp: Option<Rc<Irp>>) -> Option<Rc<Irp>> {
         self.irp.replace(irp)
+    }
+
+    /// Whether the framework takes it for completed: also one without an IRP, which the first format brings.
+    pub(crate) fn counts_as_completed(&self) -> bool {
+        self.completed.get() || self.irp.borrow().is_none()
     }
 
     pub(crate) fn is_received(&self) -> bool {

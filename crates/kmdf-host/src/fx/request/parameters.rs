@@ -28,7 +28,7 @@ impl System {
     /// `WdfRequestGetInformation`.
     pub(crate) fn wdf_request_get_information(&self, request: WDFREQUEST) -> ULONG_PTR {
         let request: Obj<Request> = self.object(request);
-        if self.verifier() && request.completed.get() {
+        if self.verifier() && request.counts_as_completed() {
             return 0;
         }
         match request.irp() {
@@ -40,7 +40,7 @@ impl System {
     /// `WdfRequestSetInformation`.
     pub(crate) fn wdf_request_set_information(&self, request: WDFREQUEST, information: ULONG_PTR) {
         let request: Obj<Request> = self.object(request);
-        if self.verifier() && request.completed.get() {
+        if self.verifier() && request.counts_as_completed() {
             return;
         }
         match request.irp() {
@@ -146,7 +146,7 @@ impl System {
             self.debug_break("WDF_REQUEST_PARAMETERS has a wrong Size");
             return;
         }
-        if self.verifier() && request.completed.get() {
+        if self.verifier() && request.counts_as_completed() {
             self.debug_break("parameters were asked of a completed request");
             return;
         }

@@ -203,7 +203,7 @@ impl System {
     }
 
     fn check_not_completed(&self, request: &Request) -> Result<(), NTSTATUS> {
-        if self.verifier() && request.completed.get() {
+        if self.verifier() && request.counts_as_completed() {
             self.debug_break("a completed request was used");
             return Err(STATUS_INTERNAL_ERROR);
         }
@@ -215,7 +215,7 @@ impl System {
         if let Some(irp) = request.irp() {
             return Ok(irp);
         }
-        if self.verifier() && request.completed.get() {
+        if self.verifier() && request.counts_as_completed() {
             return Err(STATUS_INTERNAL_ERROR);
         }
         self.null_irp(request)

@@ -47,7 +47,6 @@ impl System {
             return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
         let irp = self.irps.allocate(needed, Allocator::Framework);
-        request.completed.set(false);
         if let Some(old) = request.set_irp(Some(Rc::clone(&irp))) {
             // The framework frees it even while a lower driver has it; the lower device finds out when it completes.
             self.irps.free(old);
