@@ -5,8 +5,27 @@
 pub enum Policy {
     /// Drawn from the seed.
     Random,
-    /// Always the thread that has been ready longest; events of one time in the order of their creation.
+    /// Always the thread that has been ready longest; events of one time in the order of their creation; no pre-emption.
     InOrder,
+    /// Probabilistic concurrency testing (Burckhardt, Kothari, Musuvathi, Nagarakatte, 2010): every thread gets a priority
+    /// drawn from the seed, the highest runs, and at `depth` - 1 steps, drawn from the first `length`, the running one falls
+    /// back behind all others. A bug that needs `depth` ordering constraints between threads is found with a probability
+    /// that has a lower bound.
+    Pct {
+        /// How many ordering constraints a bug may need.
+        depth: u32,
+        /// Steps that a run takes, about.
+        length: u32,
+    },
+}
+
+/// A choice in which a run departs from [`Policy::InOrder`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Deviation {
+    /// The number of the choice in its run; the first is 0.
+    pub position: u32,
+    /// The alternative that is taken instead of 0.
+    pub taken: u32,
 }
 
 /// The KMDF version a driver is bound to; decides the few version-dependent behaviours.
@@ -36,6 +55,8 @@ pub struct HostConfig {
     pub(crate) trace: bool,
     pub(crate) client: ClientVersion,
     pub(crate) stack_bytes: usize,
+    pub(crate) deviations: Vec<Deviation>,
+    pub(crate) record_choices: bool,
 }
 
 impl HostConfig {
@@ -50,6 +71,8 @@ impl HostConfig {
             trace: false,
             client: ClientVersion::kmdf1(33),
             stack_bytes: 1 << 20,
+            deviations: Vec::new(),
+            record_choices: false,
         }
     }
 
@@ -74,10 +97,25 @@ impl HostConfig {
         self
     }
 
-    /// Whether another thread may run at the entry of a DDI below `DISPATCH_LEVEL`.
+    /// Whether other processors may get ahead of a running thread, at the entry of a DDI and wherever else the framework
+    /// holds no lock; spin locks that are held keep only those out that want them. Events that are due compete with threads.
     #[must_use]
     pub const fn preempt(mut self, on: bool) -> Self {
         self.preempt = on;
+        self
+    }
+
+    /// In which choices a run with [`Policy::InOrder`] departs from that order, by position.
+    #[must_use]
+    pub fn deviations(mut self, deviations: &[Deviation]) -> Self {
+        deviations.clone_into(&mut self.deviations);
+        self
+    }
+
+    /// Whether every choice is recorded, for [`Host::choices`](crate::Host::choices).
+    #[must_use]
+    pub const fn record_choices(mut self, on: bool) -> Self {
+        self.record_choices = on;
         self
     }
 

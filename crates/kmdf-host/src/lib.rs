@@ -51,7 +51,7 @@ mod trace;
 mod usb;
 mod verify;
 
-pub use config::{ClientVersion, HostConfig, Policy};
+pub use config::{ClientVersion, Deviation, HostConfig, Policy};
 pub use faults::{
     Allocation, Fault, FaultKind, FaultPoint, KindCount, LowerFault, Problem, Sweep, SweepFailure,
     SweepProgress, SweepReport, UnknownFault,
@@ -59,8 +59,8 @@ pub use faults::{
 pub use fx::driver::DriverEntry;
 pub use fx::pnp_irp::PnpIrp;
 pub use host::{
-    BoundTable, DriverId, FileId, Host, IoId, IrpSpec, MdlState, Mode, ObjectState, RequestPlace,
-    StackId,
+    BoundTable, DriverId, FileId, Host, HostThread, IoId, IrpSpec, MdlState, Mode, ObjectState,
+    RequestPlace, StackId,
 };
 pub use lower::{
     CancelDisposition, ControlAnswer, Delayed, Disk, Disposition, FailNth, Loopback, LowerConfig,
@@ -70,6 +70,7 @@ pub use lower::{
 pub use nt_status::{Status, UnknownStatus};
 pub use report::{BugcheckKind, Origin, Place, Report, Subject, Totals, Violation, ViolationKind};
 pub use stop::{Blocked, Bugcheck, Deadlock, Stop, WDF_VIOLATION};
+pub use system::choice::{Choice, ChoiceKind};
 pub use system::device::IoType;
 pub use system::io::IoResult;
 pub use system::mdl::Access;

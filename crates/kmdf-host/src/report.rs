@@ -1,6 +1,6 @@
 //! What a run found.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use crate::faults::{Allocation, Faults};
@@ -33,6 +33,22 @@ pub(crate) struct Counters {
     pub(crate) breaks: Cell<u64>,
     /// References on operating-system objects that drivers hold.
     pub(crate) os_references: Cell<i64>,
+    /// What scenarios and lower devices have counted; a few, so that a search is cheap.
+    tallies: RefCell<Vec<(&'static str, u64)>>,
+}
+
+impl Counters {
+    pub(crate) fn tally(&self, what: &'static str) {
+        let mut tallies = self.tallies.borrow_mut();
+        match tallies.iter_mut().find(|(name, _)| *name == what) {
+            Some((_, count)) => *count += 1,
+            None => tallies.push((what, 1)),
+        }
+    }
+
+    pub(crate) fn tallies(&self) -> Vec<(&'static str, u64)> {
+        self.tallies.borrow().clone()
+    }
 }
 
 /// Counts of a whole run.

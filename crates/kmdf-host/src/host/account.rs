@@ -31,7 +31,7 @@ impl Host {
 
     fn take_down_stacks(&self) -> Result<(), Stop> {
         self.run()?;
-        let count = self.stacks.borrow().len();
+        let count = self.stacks.count();
         for index in (0..count).rev() {
             self.remove(StackId(index))?;
         }

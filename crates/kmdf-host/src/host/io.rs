@@ -6,17 +6,27 @@ use kmdf_sys::{NT_SUCCESS, NTSTATUS};
 
 use super::{Host, StackId};
 use crate::stop::Stop;
-use crate::system::PASSIVE_LEVEL;
 use crate::system::io::{Io, IoResult};
 use crate::system::irp::{
     IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL,
     IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, Parameters,
 };
 use crate::system::scheduler::{self, Job};
+use crate::system::{PASSIVE_LEVEL, System};
 
 /// Names an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId(usize);
+
+impl FileId {
+    pub(super) const fn new(index: usize) -> Self {
+        Self(index)
+    }
+
+    pub(super) const fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// Names an I/O that was handed in and may not have completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,8 +41,24 @@ pub enum Mode {
     Kernel,
 }
 
-fn length32(length: usize) -> u32 {
+pub(super) fn length32(length: usize) -> u32 {
     u32::try_from(length).expect("one request moves less than 4 GiB")
+}
+
+/// An I/O on an open file, to be issued.
+pub(super) fn prepare(
+    system: &System,
+    file: FileId,
+    mut parameters: Parameters,
+    mode: Mode,
+    data: &[u8],
+    output: usize,
+) -> Rc<Io> {
+    let open = system.ios.file(file.0).expect("the file is open");
+    parameters.file = open.address();
+    system
+        .ios
+        .prepare(&open.device, parameters, mode == Mode::User, data, output)
 }
 
 impl Host {
@@ -258,16 +284,12 @@ impl Host {
     fn prepare(
         &self,
         file: FileId,
-        mut parameters: Parameters,
+        parameters: Parameters,
         mode: Mode,
         data: &[u8],
         output: usize,
     ) -> Rc<Io> {
-        let open = self.system.ios.file(file.0).expect("the file is open");
-        parameters.file = open.address();
-        self.system
-            .ios
-            .prepare(&open.device, parameters, mode == Mode::User, data, output)
+        prepare(&self.system, file, parameters, mode, data, output)
     }
 
     fn submit(&self, io: Rc<Io>) -> IoId {

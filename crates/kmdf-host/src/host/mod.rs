@@ -4,6 +4,7 @@ mod account;
 mod io;
 mod observe;
 mod pnp;
+mod thread;
 mod within;
 
 use std::marker::PhantomData;
@@ -26,6 +27,7 @@ use crate::trace::{Event, Record, ThreadId, Trace};
 pub use io::{FileId, IoId, Mode};
 pub use observe::{ObjectState, RequestPlace};
 pub use pnp::StackId;
+pub use thread::HostThread;
 pub use within::{BoundTable, IrpSpec, MdlState};
 
 /// Names a loaded driver.
@@ -37,7 +39,7 @@ pub struct DriverId(pub(crate) u32);
 /// It belongs to the operating-system thread that made it.
 pub struct Host {
     pub(crate) system: Rc<System>,
-    stacks: std::cell::RefCell<Vec<pnp::Stack>>,
+    stacks: Rc<pnp::Stacks>,
     not_send: PhantomData<*const ()>,
 }
 
@@ -56,7 +58,7 @@ impl Host {
     pub fn new(config: HostConfig) -> Self {
         Self {
             system: Rc::new(System::new(config)),
-            stacks: std::cell::RefCell::new(Vec::new()),
+            stacks: Rc::default(),
             not_send: PhantomData,
         }
     }
@@ -116,10 +118,7 @@ impl Host {
     ///
     /// When the device is not a `T`.
     pub fn with_lower<T: LowerDevice, R>(&self, id: LowerId, f: impl FnOnce(&mut T) -> R) -> R {
-        let lower = self.system.lower(id);
-        let result = lower.with(f).expect("the lower device is of another type");
-        self.system.schedule_ready(&lower);
-        result
+        self.system.with_lower(id, f)
     }
 
     /// Number of IRPs that a lower device holds.

@@ -1,9 +1,11 @@
 //! Stacks of devices: plugging in, starting, pulling out, unloading.
 
+use core::cell::RefCell;
 use std::rc::Rc;
 
 use kmdf_sys::{NT_SUCCESS, NTSTATUS, STATUS_SUCCESS};
 
+use super::thread::Turn;
 use super::{DriverId, Host};
 use crate::fx::class::Obj;
 use crate::fx::device::Device;
@@ -21,10 +23,72 @@ use crate::system::device::{DeviceObject, DeviceTable};
 pub struct StackId(pub(super) usize);
 
 /// A lower device and the framework's devices above it, from the bottom.
-pub(super) struct Stack {
+struct Stack {
     lower: LowerId,
-    pub(super) devices: Vec<Obj<Device>>,
-    pub(super) removed: bool,
+    devices: Vec<Obj<Device>>,
+    removed: bool,
+    turn: Rc<Turn>,
+}
+
+/// The stacks of a machine.
+#[derive(Default)]
+pub(super) struct Stacks(RefCell<Vec<Stack>>);
+
+impl Stacks {
+    fn add(&self, lower: LowerId) -> StackId {
+        let mut stacks = self.0.borrow_mut();
+        stacks.push(Stack {
+            lower,
+            devices: Vec::new(),
+            removed: false,
+            turn: Rc::default(),
+        });
+        StackId(stacks.len() - 1)
+    }
+
+    fn with<R>(&self, stack: StackId, f: impl FnOnce(&mut Stack) -> R) -> R {
+        let mut stacks = self.0.borrow_mut();
+        f(stacks
+            .get_mut(stack.0)
+            .expect("the stack is one of this host"))
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    pub(super) fn turn(&self, stack: StackId) -> Rc<Turn> {
+        self.with(stack, |stack| Rc::clone(&stack.turn))
+    }
+
+    pub(super) fn is_removed(&self, stack: StackId) -> bool {
+        self.with(stack, |stack| stack.removed)
+    }
+
+    pub(super) fn set_removed(&self, stack: StackId) {
+        let devices = self.with(stack, |stack| {
+            stack.removed = true;
+            core::mem::take(&mut stack.devices)
+        });
+        drop(devices);
+    }
+
+    pub(super) fn path(&self, system: &System, stack: StackId) -> Path {
+        let (lower, devices) = self.with(stack, |stack| (stack.lower, stack.devices.clone()));
+        Path {
+            devices,
+            lower: system.lower(lower),
+        }
+    }
+
+    pub(super) fn bottom(&self, system: &System, stack: StackId) -> Rc<DeviceObject> {
+        system.lower(self.with(stack, |stack| stack.lower)).object()
+    }
+
+    /// The device that applications open.
+    pub(super) fn top(&self, system: &System, stack: StackId) -> Rc<DeviceObject> {
+        DeviceTable::top(&self.bottom(system, stack))
+    }
 }
 
 impl Host {
@@ -51,22 +115,14 @@ impl Host {
     ///
     /// As [`Host::plug`].
     pub fn add_devices(&self, lower: LowerId, drivers: &[DriverId]) -> Result<StackId, Stop> {
-        let stack = {
-            let mut stacks = self.stacks.borrow_mut();
-            stacks.push(Stack {
-                lower,
-                devices: Vec::new(),
-                removed: false,
-            });
-            StackId(stacks.len() - 1)
-        };
+        let stack = self.stacks.add(lower);
         for driver in drivers {
             let below = self.top_of(stack);
             let number = DriverNumber(driver.0);
             let (status, device) =
                 self.call("pnp", move |system| system.add_device(number, &below))?;
             if let Some(device) = device {
-                self.stacks.borrow_mut()[stack.0].devices.push(device);
+                self.stacks.with(stack, |stack| stack.devices.push(device));
             }
             if !NT_SUCCESS(status) {
                 self.remove(stack)?;
@@ -90,9 +146,7 @@ impl Host {
         let path = self.path(stack);
         let status = self.call("pnp", move |system| system.send_pnp(&path, irp))?;
         if irp == PnpIrp::RemoveDevice {
-            let mut stacks = self.stacks.borrow_mut();
-            stacks[stack.0].removed = true;
-            stacks[stack.0].devices.clear();
+            self.stacks.set_removed(stack);
         }
         Ok(status)
     }
@@ -183,7 +237,7 @@ impl Host {
     ///
     /// Whatever ends the run.
     pub fn remove(&self, stack: StackId) -> Result<(), Stop> {
-        if std::mem::replace(&mut self.stacks.borrow_mut()[stack.0].removed, true) {
+        if self.stacks.is_removed(stack) {
             return Ok(());
         }
         self.pnp(stack, PnpIrp::RemoveDevice).map(drop)
@@ -205,14 +259,11 @@ impl Host {
     }
 
     fn path(&self, stack: StackId) -> Path {
-        Path {
-            devices: self.devices_of(stack),
-            lower: self.system.lower(self.stacks.borrow()[stack.0].lower),
-        }
+        self.stacks.path(&self.system, stack)
     }
 
     fn devices_of(&self, stack: StackId) -> Vec<Obj<Device>> {
-        self.stacks.borrow()[stack.0].devices.clone()
+        self.path(stack).devices
     }
 
     /// The handles of the framework's devices of a stack, from the bottom; for tests that call DDIs themselves.
@@ -222,8 +273,7 @@ impl Host {
     }
 
     pub(super) fn top_of(&self, stack: StackId) -> Rc<DeviceObject> {
-        let lower = self.stacks.borrow()[stack.0].lower;
-        DeviceTable::top(&self.system.lower(lower).object())
+        self.stacks.top(&self.system, stack)
     }
 }
 

@@ -10,6 +10,7 @@ use kmdf_sys::{PMDL, PURB};
 use super::urb;
 use crate::report::ViolationKind;
 use crate::system::System;
+use crate::system::choice::ChoiceKind;
 use crate::system::device::IoType;
 use crate::system::irp::{IRP_MJ_READ, Irp, Method, Parameters};
 use crate::system::mdl::Mdl;
@@ -180,6 +181,12 @@ impl<'a> LowerIrp<'a> {
         self.system.irql()
     }
 
+    /// One of `count` alternatives, as [`Host::choose`](crate::Host::choose): how this request races what may happen to it.
+    #[must_use]
+    pub fn choose(&self, count: usize) -> usize {
+        self.system.choose(ChoiceKind::Lower, count)
+    }
+
     /// Sets no cancel routine: a cancel will not reach this device.
     pub fn ignore_cancel(&mut self) {
         self.ignores_cancel = true;
@@ -202,6 +209,17 @@ impl<'a> LowerIrp<'a> {
     #[must_use]
     pub fn urb(&self) -> Option<PURB> {
         urb::of(&self.parameters)
+    }
+
+    /// Function and transfer length of the URB it carries.
+    #[must_use]
+    pub fn urb_summary(&self) -> Option<(u16, u32)> {
+        urb::summary(&self.parameters)
+    }
+
+    /// Counts something for the statistics of an exploration, as [`Host::tally`](crate::Host::tally).
+    pub fn tally(&self, what: &'static str) {
+        self.system.counters.tally(what);
     }
 
     /// What the device is given: the data of a write, the input of a control code, the OUT data of a URB.

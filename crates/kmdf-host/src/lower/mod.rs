@@ -284,6 +284,18 @@ impl System {
         Rc::clone(&self.lowers.borrow()[id.0])
     }
 
+    /// Looks at or changes a lower device, which may then have something to complete.
+    pub(crate) fn with_lower<T: LowerDevice, R>(
+        &self,
+        id: LowerId,
+        f: impl FnOnce(&mut T) -> R,
+    ) -> R {
+        let lower = self.lower(id);
+        let result = lower.with(f).expect("the lower device is of another type");
+        self.schedule_ready(&lower);
+        result
+    }
+
     /// The dispatch routine of a lower device.
     pub(crate) fn lower_dispatch(&self, lower: &Rc<Lower>, irp: &Rc<Irp>) -> NTSTATUS {
         let parameters = irp.parameters();

@@ -165,6 +165,18 @@ impl DeviceTable {
         }
     }
 
+    /// The bottom of the stack a device belongs to.
+    pub(crate) fn bottom(device: &Rc<DeviceObject>) -> Rc<DeviceObject> {
+        let mut bottom = Rc::clone(device);
+        loop {
+            let lower = bottom.lower.borrow().clone();
+            match lower {
+                Some(lower) => bottom = lower,
+                None => return bottom,
+            }
+        }
+    }
+
     pub(crate) fn clear(&self) {
         self.links.borrow_mut().clear();
         let devices = core::mem::take(&mut *self.by_address.borrow_mut());

@@ -12,6 +12,7 @@ use super::System;
 use super::device::{DeviceObject, DeviceTable, IoType};
 use super::irp::{Allocator, IRP_MJ_READ, IRP_MJ_WRITE, Irp, Method, Parameters};
 use super::mdl::{Access, MdlOwner};
+use super::scheduler::{Thread, WaitReason, Wake};
 use crate::report::Origin;
 use crate::trace::Event;
 
@@ -28,6 +29,8 @@ pub struct IoResult {
 pub(crate) struct FileObject {
     raw: Box<_FILE_OBJECT>,
     pub(crate) device: Rc<DeviceObject>,
+    /// The lowest device of the stack that it was opened on.
+    bottom: Rc<DeviceObject>,
 }
 
 impl FileObject {
@@ -131,6 +134,8 @@ pub(crate) struct IoTable {
     spare: RefCell<Vec<Rc<Io>>>,
     submitted: RefCell<BTreeMap<u64, Rc<Io>>>,
     next: Cell<u64>,
+    /// Threads that wait for an I/O to complete or for a file to be closed.
+    waiters: RefCell<Vec<Rc<Thread>>>,
 }
 
 impl IoTable {
@@ -140,6 +145,7 @@ impl IoTable {
             spare: RefCell::new(Vec::new()),
             submitted: RefCell::new(BTreeMap::new()),
             next: Cell::new(1),
+            waiters: RefCell::new(Vec::new()),
         }
     }
 
@@ -152,6 +158,7 @@ impl IoTable {
         files.push(Some(Rc::new(FileObject {
             raw,
             device: Rc::clone(device),
+            bottom: DeviceTable::bottom(device),
         })));
         files.len() - 1
     }
@@ -164,6 +171,15 @@ impl IoTable {
         if let Some(slot) = self.files.borrow_mut().get_mut(index) {
             *slot = None;
         }
+    }
+
+    /// Whether an application has a file open on a device or on one that stood above it.
+    pub(crate) fn is_open_above(&self, bottom: &Rc<DeviceObject>) -> bool {
+        let files = self.files.borrow();
+        files
+            .iter()
+            .flatten()
+            .any(|file| Rc::ptr_eq(&file.bottom, bottom))
     }
 
     /// An I/O to be issued on `device`, with `data` for the device and room for `output` bytes from it.
@@ -222,6 +238,7 @@ impl IoTable {
         self.files.borrow_mut().clear();
         self.spare.borrow_mut().clear();
         self.submitted.borrow_mut().clear();
+        self.waiters.borrow_mut().clear();
     }
 }
 
@@ -361,6 +378,50 @@ impl System {
         let on_completion = io.on_completion.borrow_mut().take();
         if let Some(on_completion) = on_completion {
             on_completion();
+        }
+        self.wake_io_waiters();
+    }
+
+    /// Waits until an I/O has completed or a file was closed; whoever waits looks for himself whether it was his.
+    pub(crate) fn wait_for_io(&self, reason: WaitReason) {
+        self.ios.waiters.borrow_mut().push(self.running_thread());
+        self.wait(reason, None);
+    }
+
+    pub(crate) fn wake_io_waiters(&self) {
+        if self.ios.waiters.borrow().is_empty() {
+            return;
+        }
+        let waiters = core::mem::take(&mut *self.ios.waiters.borrow_mut());
+        for waiter in waiters {
+            self.wake(&waiter, Wake::Signaled);
+        }
+    }
+
+    /// Waits until no I/O is outstanding on a file; each keeps a reference on its file object.
+    pub(crate) fn wait_for_file(&self, index: usize) {
+        let Some(file) = self.ios.file(index) else {
+            return;
+        };
+        let outstanding = || {
+            // What another thread has yet to send counts: a handle is not closed under it.
+            let submitted = self.ios.submitted.borrow();
+            if submitted
+                .values()
+                .any(|io| !io.is_done() && io.parameters.get().file == file.address())
+            {
+                return true;
+            }
+            drop(submitted);
+            let live = self.irps.live();
+            live.iter().any(|irp| {
+                let io = irp.io.borrow();
+                io.as_ref()
+                    .is_some_and(|io| io.parameters.get().file == file.address())
+            })
+        };
+        while outstanding() {
+            self.wait_for_io(WaitReason::FileIo(index));
         }
     }
 }

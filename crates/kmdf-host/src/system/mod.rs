@@ -3,6 +3,7 @@
 //! One [`System`] belongs to one [`Host`](crate::Host). Its state is shared between logical threads that run one at a time
 //! on one operating-system thread, so cells suffice; no borrow of a `RefCell` may live while driver code runs.
 
+pub(crate) mod choice;
 pub(crate) mod clock;
 pub(crate) mod coroutine;
 pub(crate) mod device;
@@ -79,7 +80,7 @@ impl System {
     pub(crate) fn new(config: HostConfig) -> Self {
         Self {
             clock: Clock::new(),
-            scheduler: Scheduler::new(config.seed, config.policy, config.stack_bytes),
+            scheduler: Scheduler::new(&config),
             irps: IrpTable::new(),
             ios: IoTable::new(),
             mdls: MdlTable::new(),

@@ -1,4 +1,4 @@
-//! Logical threads, one at a time, in an order that the seed decides.
+//! Logical threads, one at a time, in an order that the choices of the run decide.
 
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::choice::{ChoiceKind, Chooser};
 use super::clock::{Due, TimerId};
 use super::coroutine::{Fiber, SuspendPoint, Suspender};
 use super::{DISPATCH_LEVEL, Entered, PASSIVE_LEVEL, System, current};
-use crate::config::Policy;
+use crate::config::HostConfig;
 use crate::fx::driver::DriverNumber;
 use crate::stop::{Blocked, Stop};
 use crate::system::io::Io;
@@ -37,6 +38,10 @@ pub(crate) enum WaitReason {
     Callback(usize),
     SystemWake,
     Preempted,
+    Io(u64),
+    FileIo(usize),
+    FilesClosed(usize),
+    PnpTurn(usize),
 }
 
 impl fmt::Display for WaitReason {
@@ -65,6 +70,14 @@ impl fmt::Display for WaitReason {
                 write!(f, "a running callback of object {object:#x} to return")
             }
             Self::Preempted => f.write_str("its turn"),
+            Self::Io(io) => write!(f, "I/O {io} to complete"),
+            Self::FileIo(file) => write!(f, "the I/O on file {file} to complete"),
+            Self::FilesClosed(stack) => {
+                write!(f, "the files on stack {stack} to be closed")
+            }
+            Self::PnpTurn(stack) => {
+                write!(f, "what PnP or power is doing to stack {stack} to end")
+            }
         }
     }
 }
@@ -170,12 +183,16 @@ pub(crate) enum Outcome {
 /// The threads and who is next.
 pub(crate) struct Scheduler {
     pub(crate) context: Context,
-    policy: Policy,
-    random: RefCell<fastrand::Rng>,
+    pub(crate) chooser: Chooser,
+    preempt: bool,
     stack_bytes: usize,
     threads: RefCell<Vec<Rc<Thread>>>,
     idle: RefCell<Vec<Rc<Thread>>>,
     ready: RefCell<VecDeque<Rc<Thread>>>,
+    /// The numbers of the ready threads, kept for choices between them.
+    numbers: RefCell<Vec<ThreadId>>,
+    /// The thread that has got ahead of the one that ran.
+    next: RefCell<Option<Rc<Thread>>>,
     current: RefCell<Option<Rc<Thread>>>,
     current_id: Cell<Option<ThreadId>>,
     /// The name in a trace of what no thread did.
@@ -183,15 +200,17 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(seed: u64, policy: Policy, stack_bytes: usize) -> Self {
+    pub(crate) fn new(config: &HostConfig) -> Self {
         Self {
             context: Context::new(),
-            policy,
-            random: RefCell::new(fastrand::Rng::with_seed(seed)),
-            stack_bytes,
+            chooser: Chooser::new(config),
+            preempt: config.preempt,
+            stack_bytes: config.stack_bytes,
             threads: RefCell::new(Vec::new()),
             idle: RefCell::new(Vec::new()),
             ready: RefCell::new(VecDeque::new()),
+            numbers: RefCell::new(Vec::new()),
+            next: RefCell::new(None),
             current: RefCell::new(None),
             current_id: Cell::new(None),
             own_name: Arc::from("scheduler"),
@@ -209,17 +228,6 @@ impl Scheduler {
     /// Whether a thread could run now.
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.borrow().is_empty()
-    }
-
-    /// One of `count` continuations. Every choice of a run is made here.
-    pub(crate) fn choose(&self, count: usize) -> usize {
-        if count <= 1 {
-            return 0;
-        }
-        match self.policy {
-            Policy::InOrder => 0,
-            Policy::Random => self.random.borrow_mut().usize(0..count),
-        }
     }
 
     /// The name of the running thread, or that of what stands in for one while none runs.
@@ -248,6 +256,7 @@ impl Scheduler {
         let threads = core::mem::take(&mut *self.threads.borrow_mut());
         self.idle.borrow_mut().clear();
         self.ready.borrow_mut().clear();
+        self.next.borrow_mut().take();
         for thread in threads {
             thread.state.set(State::Dead);
             let fiber = thread.fiber.borrow_mut().take();
@@ -274,6 +283,7 @@ impl System {
         *thread.job.borrow_mut() = Some(job);
         let number = thread.jobs.get() + 1;
         thread.jobs.set(number);
+        self.scheduler.chooser.started(thread.id);
         self.make_ready(&thread);
         Started {
             thread,
@@ -314,17 +324,49 @@ impl System {
         self.start_thread(name, DISPATCH_LEVEL, Job::Call(work));
     }
 
-    /// One of `count` continuations between `what`; a choice between one is none.
-    fn choose(&self, what: &'static str, count: usize) -> usize {
-        let chosen = self.scheduler.choose(count);
-        if count > 1 {
+    /// One of `count` alternatives; a choice between fewer than two is none. Every choice of a run is made here or in the two
+    /// functions that follow.
+    pub(crate) fn choose(&self, kind: ChoiceKind, count: usize) -> usize {
+        let chosen = self.scheduler.chooser.choose(kind, count);
+        self.trace_choice(kind, count, chosen);
+        chosen
+    }
+
+    /// One of the ready threads, or, from their number on, one of `due` events.
+    fn choose_ready(&self, due: usize) -> usize {
+        let ready = self.scheduler.ready.borrow();
+        let count = ready.len() + due;
+        if count <= 1 {
+            return 0;
+        }
+        let mut numbers = self.scheduler.numbers.borrow_mut();
+        numbers.clear();
+        numbers.extend(ready.iter().map(|thread| thread.id));
+        let chosen = self.scheduler.chooser.choose_ready(&numbers, due);
+        self.trace_choice(ChoiceKind::Thread, count, chosen);
+        chosen
+    }
+
+    /// The ready thread that gets ahead of `running`.
+    fn choose_preemption(&self, running: ThreadId) -> Option<Rc<Thread>> {
+        let mut ready = self.scheduler.ready.borrow_mut();
+        let mut numbers = self.scheduler.numbers.borrow_mut();
+        numbers.clear();
+        numbers.extend(ready.iter().map(|thread| thread.id));
+        let chooser = &self.scheduler.chooser;
+        let chosen = chooser.choose_preemption(running, &numbers);
+        self.trace_choice(ChoiceKind::Preemption, ready.len() + 1, chosen);
+        ready.remove(chosen.checked_sub(1)?)
+    }
+
+    fn trace_choice(&self, kind: ChoiceKind, among: usize, chosen: usize) {
+        if among > 1 {
             self.trace(|| Event::Choice {
-                what,
-                among: count,
+                what: kind.between(),
+                among,
                 chosen,
             });
         }
-        chosen
     }
 
     fn make_ready(&self, thread: &Rc<Thread>) {
@@ -356,10 +398,24 @@ impl System {
     }
 
     fn step(&self, limit: Option<Ticks>) -> bool {
+        let next = self.scheduler.next.borrow_mut().take();
+        if let Some(thread) = next {
+            self.resume(&thread);
+            return true;
+        }
         let count = self.scheduler.ready.borrow().len();
         if count > 0 {
-            let index = self.choose("ready threads", count);
-            let thread = self.scheduler.ready.borrow_mut().remove(index);
+            let due = if self.scheduler.preempt {
+                self.due_now()
+            } else {
+                0
+            };
+            let taken = self.choose_ready(due);
+            if taken >= count {
+                self.happen(self.now(), taken - count);
+                return true;
+            }
+            let thread = self.scheduler.ready.borrow_mut().remove(taken);
             if let Some(thread) = thread {
                 self.resume(&thread);
             }
@@ -371,9 +427,25 @@ impl System {
         if limit.is_some_and(|limit| time > limit) {
             return false;
         }
-        let due = self
-            .clock
-            .take(time, self.choose("events that are due", count));
+        let index = self.choose(ChoiceKind::Event, count);
+        self.happen(time, index);
+        true
+    }
+
+    /// How many events are due at this moment.
+    fn due_now(&self) -> usize {
+        let next = self.clock.next();
+        next.map_or(
+            0,
+            |(time, count)| {
+                if time <= self.now() { count } else { 0 }
+            },
+        )
+    }
+
+    /// Lets the `index`-th of the events due at `time` happen.
+    fn happen(&self, time: Ticks, index: usize) {
+        let due = self.clock.take(time, index);
         self.clock.advance_to(time);
         match due {
             Some(Due::Wake(thread)) => {
@@ -383,7 +455,6 @@ impl System {
             Some(Due::Call(name, call)) => self.queue_dpc(name, call),
             None => {}
         }
-        true
     }
 
     fn resume(&self, thread: &Rc<Thread>) {
@@ -454,15 +525,27 @@ impl System {
         wake
     }
 
-    /// Lets another thread run first, if the seed says so.
-    pub(crate) fn maybe_preempt(&self) {
-        if self.irql() >= DISPATCH_LEVEL || self.scheduler.ready.borrow().is_empty() {
+    /// A point at which another processor may get ahead of this thread: no lock of the framework's is held here. It costs a
+    /// branch unless pre-emption is on.
+    #[inline]
+    pub(crate) fn preemption_point(&self) {
+        if self.scheduler.preempt {
+            self.maybe_preempt();
+        }
+    }
+
+    fn maybe_preempt(&self) {
+        let Some(running) = self.scheduler.current_id() else {
+            return;
+        };
+        if self.stopped.get() || self.scheduler.ready.borrow().is_empty() {
             return;
         }
-        if self.choose("going on and another thread", 2) == 1 {
+        if let Some(ahead) = self.choose_preemption(running) {
             let thread = self.running_thread();
             thread.waits_for.set(WaitReason::Preempted);
             self.make_ready(&thread);
+            *self.scheduler.next.borrow_mut() = Some(ahead);
             self.suspend(&thread);
         }
     }

@@ -71,9 +71,7 @@ pub(crate) fn enter<R: Traced>(
         ddi,
         arguments: arguments(),
     });
-    if system.config.preempt {
-        system.maybe_preempt();
-    }
+    system.preemption_point();
     let guard = PanicGuard { system, ddi };
     let result = work(system);
     core::mem::forget(guard);
