@@ -6,6 +6,8 @@ mod inf;
 mod output;
 mod run;
 mod status;
+#[allow(dead_code, unused_imports, reason = "the commands that use it follow")]
+mod stress;
 mod trace;
 
 use std::process::ExitCode;

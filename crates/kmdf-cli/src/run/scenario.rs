@@ -30,7 +30,7 @@ impl Driver {
         }
     }
 
-    fn entry(self) -> DriverEntry {
+    pub(crate) const fn entry(self) -> DriverEntry {
         match self {
             Self::WriteFilter => write_filter::driver_entry,
             Self::UsbBulk => usb_bulk::driver_entry,
