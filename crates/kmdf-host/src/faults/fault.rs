@@ -175,7 +175,7 @@ impl fmt::Display for FaultKind {
         match self {
             Self::Allocation(kind) => kind.fmt(f),
             Self::Pnp => f.pad("pnp"),
-            Self::Lower(fault) => write!(f, "lower={fault}"),
+            Self::Lower(fault) => f.pad(&format!("lower={fault}")),
             Self::Several => f.pad("several"),
         }
     }
