@@ -35,6 +35,7 @@
 )]
 
 mod config;
+mod explore;
 mod faults;
 mod fx;
 mod host;
@@ -52,6 +53,10 @@ mod usb;
 mod verify;
 
 pub use config::{ClientVersion, Deviation, HostConfig, Policy};
+pub use explore::{
+    Exploration, Explore, ExploreFailure, ExploreProgress, Failure, Schedule, ScheduleRun,
+    Strategy, UnknownSchedule,
+};
 pub use faults::{
     Allocation, Fault, FaultKind, FaultPoint, KindCount, LowerFault, Problem, Sweep, SweepFailure,
     SweepProgress, SweepReport, UnknownFault,

@@ -243,6 +243,15 @@ impl Chooser {
             .unwrap_or(0)
     }
 
+    pub(crate) fn made_by_kind(&self) -> [u64; ChoiceKind::ALL.len()] {
+        ChoiceKind::ALL.map(|kind| self.by_kind[kind as usize].get())
+    }
+
+    /// A number that tells runs with different choices apart.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash.get()
+    }
+
     pub(crate) fn recorded(&self) -> Vec<Choice> {
         self.recorded.borrow().clone()
     }

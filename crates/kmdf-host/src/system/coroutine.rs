@@ -1,15 +1,90 @@
 //! One logical thread's stack and registers.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::ptr;
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack, StackPointer};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+/// Stacks that an operating-system thread keeps for its next hosts. A host of an exploration lives for microseconds; mapping
+/// stacks for it would take longer than the run.
+const KEPT: usize = 64;
+
+thread_local! {
+    static SPARE: RefCell<Vec<(usize, DefaultStack)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A stack that goes back to the spare ones when it is dropped.
+struct PooledStack {
+    bytes: usize,
+    /// Taken only when it is dropped.
+    stack: Option<DefaultStack>,
+}
+
+impl PooledStack {
+    fn new(bytes: usize) -> Option<Self> {
+        let spare = SPARE.with_borrow_mut(|spare| {
+            let index = spare.iter().rposition(|(size, _)| *size == bytes)?;
+            Some(spare.swap_remove(index).1)
+        });
+        let stack = match spare {
+            Some(stack) => stack,
+            None => DefaultStack::new(bytes).ok()?,
+        };
+        Some(Self {
+            bytes,
+            stack: Some(stack),
+        })
+    }
+
+    fn stack(&self) -> &DefaultStack {
+        self.stack.as_ref().expect("taken only when dropped")
+    }
+}
+
+impl Drop for PooledStack {
+    fn drop(&mut self) {
+        let Some(stack) = self.stack.take() else {
+            return;
+        };
+        let bytes = self.bytes;
+        // At the end of the operating-system thread there is no place for it any more: then it is unmapped here.
+        let _at_the_end = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < KEPT {
+                spare.push((bytes, stack));
+            }
+        });
+    }
+}
+
+// SAFETY: base and limit are those of a stack that is owned and does not move while this exists.
+unsafe impl Stack for PooledStack {
+    fn base(&self) -> StackPointer {
+        self.stack().base()
+    }
+
+    fn limit(&self) -> StackPointer {
+        self.stack().limit()
+    }
+
+    #[cfg(windows)]
+    fn teb_fields(&self) -> corosensei::stack::StackTebFields {
+        self.stack().teb_fields()
+    }
+
+    #[cfg(windows)]
+    fn update_teb_fields(&mut self, stack_limit: usize, guaranteed_stack_bytes: usize) {
+        if let Some(stack) = &mut self.stack {
+            stack.update_teb_fields(stack_limit, guaranteed_stack_bytes);
+        }
+    }
+}
 
 /// A coroutine whose stack is abandoned, never unwound, when it is dropped half-way: between its frames stand C frames of
 /// drivers, through which no unwinding may pass.
 pub(crate) struct Fiber {
-    coroutine: Coroutine<(), (), (), DefaultStack>,
+    coroutine: Coroutine<(), (), (), PooledStack>,
 }
 
 impl Fiber {
@@ -18,7 +93,7 @@ impl Fiber {
         stack_bytes: usize,
         body: impl FnOnce(Suspender<'_>) + 'static,
     ) -> Option<Self> {
-        let stack = DefaultStack::new(stack_bytes).ok()?;
+        let stack = PooledStack::new(stack_bytes)?;
         let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
             body(Suspender { yielder })
         });
