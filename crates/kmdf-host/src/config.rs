@@ -51,6 +51,7 @@ pub struct HostConfig {
     pub(crate) seed: u64,
     pub(crate) policy: Policy,
     pub(crate) verifier: bool,
+    pub(crate) enhanced_verifier: bool,
     pub(crate) preempt: bool,
     pub(crate) trace: bool,
     pub(crate) client: ClientVersion,
@@ -67,6 +68,7 @@ impl HostConfig {
             seed: 0,
             policy: Policy::Random,
             verifier: false,
+            enhanced_verifier: false,
             preempt: false,
             trace: false,
             client: ClientVersion::kmdf1(33),
@@ -94,6 +96,14 @@ impl HostConfig {
     #[must_use]
     pub const fn verifier(mut self, on: bool) -> Self {
         self.verifier = on;
+        self
+    }
+
+    /// Whether the framework's enhanced verifier (bit 0 of `EnhancedVerifierOptions`) watches the drivers' callbacks of PnP,
+    /// power and queues: what is otherwise a violation of IRQL or critical regions on their return is then a bugcheck.
+    #[must_use]
+    pub const fn enhanced_verifier(mut self, on: bool) -> Self {
+        self.enhanced_verifier = on;
         self
     }
 

@@ -11,17 +11,18 @@ use kmdf_sys::{
 };
 
 use crate::faults::Allocation;
-use crate::report::{BugcheckKind, ViolationKind};
+use crate::report::BugcheckKind;
 use crate::system::mdl::{Access, Mdl, MdlOwner};
 use crate::system::scheduler::Wake;
 use crate::system::sync::KernelEvent;
-use crate::system::{DISPATCH_LEVEL, PASSIVE_LEVEL, System, current, try_current};
+use crate::system::{APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL, System, current, try_current};
 use crate::time::due;
 
 /// Runs kernel code under its name.
 fn enter<R>(function: &'static str, work: impl FnOnce(&System) -> R) -> R {
     let system = current(function);
     let caller = system.scheduler.context.ddi.replace(function);
+    system.check_kernel_irql(function);
     let result = work(system);
     system.scheduler.context.ddi.set(caller);
     result
@@ -204,13 +205,7 @@ pub unsafe extern "C" fn KeWaitForSingleObject(
     enter("KeWaitForSingleObject", |system| {
         let timeout = timeout_at(system, timeout);
         if timeout != Some(0) && system.irql() >= DISPATCH_LEVEL {
-            system.violation(
-                ViolationKind::Irql,
-                format!(
-                    "KeWaitForSingleObject was called to wait at IRQL {}",
-                    system.irql()
-                ),
-            );
+            system.irql_too_high(APC_LEVEL);
         }
         let deadline = timeout.map(|timeout| {
             if timeout == 0 {

@@ -1,7 +1,6 @@
 //! Calling into drivers.
 
 use super::driver::DriverNumber;
-use crate::report::ViolationKind;
 use crate::system::System;
 use crate::trace::{Actor, Event, Traced, returned_value};
 
@@ -18,7 +17,7 @@ impl System {
         let caller = context.driver.replace(driver);
         let ddi = context.ddi.replace(callback);
         let outer = context.callback.replace(callback);
-        let irql = context.irql.get();
+        let before = self.before_callback();
         self.trace(|| Event::CallbackEnter {
             driver: self.actor(driver),
             callback,
@@ -30,16 +29,7 @@ impl System {
             callback,
             result: returned_value(&result),
         });
-        if context.irql.get() != irql {
-            self.violation(
-                ViolationKind::CallbackIrql,
-                format!(
-                    "{callback} was called at IRQL {irql} and returned at IRQL {}",
-                    context.irql.get()
-                ),
-            );
-            context.irql.set(irql);
-        }
+        self.after_callback(callback, before);
         context.ddi.set(ddi);
         context.callback.set(outer);
         context.driver.set(caller);

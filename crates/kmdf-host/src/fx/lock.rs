@@ -105,12 +105,14 @@ impl CallbackLock {
             self.exclusion.acquire(system, self.name, true, None);
             self.irql.set(irql);
         }
+        system.lock_acquired("lock of object", self.name, !self.passive);
     }
 
     pub(crate) fn release(&self, system: &System) {
         if !self.is_owner(system) {
             system.not_locked(self.name);
         }
+        system.lock_released(self.name);
         self.exclusion.release(system);
         if !self.passive {
             system.set_irql(self.irql.get());
@@ -268,9 +270,10 @@ impl System {
         }
         let irql = self.irql();
         self.set_irql(irql.max(DISPATCH_LEVEL));
-        lock.exclusion
-            .acquire(self, lock.rc().handle.get(), true, None);
+        let handle = lock.rc().handle.get();
+        lock.exclusion.acquire(self, handle, true, None);
         lock.irql.set(irql);
+        self.lock_acquired(SpinLock::NAME, handle, true);
     }
 
     /// `WdfSpinLockRelease`.
@@ -279,6 +282,7 @@ impl System {
         if !lock.exclusion.is_owned_by(&self.running_thread()) {
             self.not_locked(lock.rc().handle.get());
         }
+        self.lock_released(lock.rc().handle.get());
         lock.exclusion.release(self);
         self.set_irql(lock.irql.get());
     }
@@ -306,11 +310,12 @@ impl System {
                 due(self.now(), timeout)
             }
         });
-        match lock
-            .exclusion
-            .acquire(self, lock.rc().handle.get(), false, deadline)
-        {
-            Wake::Signaled => STATUS_SUCCESS,
+        let handle = lock.rc().handle.get();
+        match lock.exclusion.acquire(self, handle, false, deadline) {
+            Wake::Signaled => {
+                self.lock_acquired(WaitLock::NAME, handle, false);
+                STATUS_SUCCESS
+            }
             Wake::Timeout => STATUS_TIMEOUT,
         }
     }
@@ -327,6 +332,7 @@ impl System {
                 ),
             );
         }
+        self.lock_released(lock.rc().handle.get());
         lock.exclusion.release(self);
     }
 }

@@ -16,6 +16,8 @@ pub(crate) mod code {
     pub(crate) const OBJECT_ERROR: u64 = 7;
     pub(crate) const QUEUE_FATAL_ERROR: u64 = 0xA;
     pub(crate) const INVALID_LOCK_OPERATION: u64 = 0xB;
+    pub(crate) const VERIFIER_IRQL_MISMATCH: u64 = 0xE;
+    pub(crate) const VERIFIER_CRITICAL_REGION_MISMATCH: u64 = 0xF;
 }
 
 /// Second parameter of a bugcheck with `REQUEST_FATAL_ERROR`.
@@ -136,31 +138,46 @@ impl System {
 
     #[cold]
     pub(crate) fn wait_at_dispatch(&self, reason: WaitReason) -> ! {
-        self.bugcheck_os(
-            BugcheckKind::WaitAtDispatch,
-            0xB8,
-            [0, 0, 0, 0],
-            format!(
-                "{} must wait for {reason}, but the processor is at DISPATCH_LEVEL, where no other thread can be switched to: \
-                 a held spin lock, a completion routine, a DPC or a raised IRQL. Wait at PASSIVE_LEVEL, or send asynchronously",
-                self.ddi()
+        let ddi = self.ddi();
+        let (kind, object, explanation) = match self.held_spin_lock() {
+            Some(lock) => (
+                BugcheckKind::WaitUnderSpinLock,
+                Some(lock.subject()),
+                format!("{ddi} must wait for {reason} while {lock} is held"),
             ),
-        )
+            None => (
+                BugcheckKind::WaitAtDispatch,
+                None,
+                format!(
+                    "{ddi} must wait for {reason}, but the processor is at DISPATCH_LEVEL, where no other thread can be \
+                     switched to: a completion routine, a DPC, a callback under a spin lock of its queue or device, or a \
+                     raised IRQL"
+                ),
+            ),
+        };
+        self.crash(kind, 0xB8, [0; 4], explanation, object)
     }
 
     /// Records a finding that does not end the run.
     #[cold]
     pub(crate) fn violation(&self, kind: ViolationKind, explanation: String) {
-        self.record(kind, explanation, None);
+        self.violation_about(kind, None, explanation);
     }
 
     /// Records a finding about an object.
     #[cold]
     pub(crate) fn violation_on(&self, kind: ViolationKind, object: &Object, explanation: String) {
-        self.record(kind, explanation, Some(object.subject()));
+        self.violation_about(kind, Some(object.subject()), explanation);
     }
 
-    fn record(&self, kind: ViolationKind, explanation: String, object: Option<Subject>) {
+    /// Records a finding about something that may be no object of the framework's.
+    #[cold]
+    pub(crate) fn violation_about(
+        &self,
+        kind: ViolationKind,
+        object: Option<Subject>,
+        explanation: String,
+    ) {
         self.add_violation(Violation {
             kind,
             time: self.now(),
@@ -207,14 +224,10 @@ impl System {
         if self.irql() <= max {
             return true;
         }
-        self.violation(
-            ViolationKind::Irql,
-            format!(
-                "{} was called at IRQL {}; the highest allowed is {max}",
-                self.ddi(),
-                self.irql()
-            ),
-        );
+        // What no call may do was found at the entry already.
+        if self.irql() <= self.entry_limit() {
+            self.irql_too_high(max);
+        }
         if !self.verifier() {
             return true;
         }

@@ -16,6 +16,7 @@ use crate::stop::{Blocked, Stop};
 use crate::system::io::Io;
 use crate::time::Ticks;
 use crate::trace::{Event, IrpId, ThreadId};
+use crate::verify::HeldLock;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,8 @@ pub(crate) struct Context {
     pub(crate) callback: Cell<&'static str>,
     /// Depth of critical regions (normal kernel APCs disabled).
     pub(crate) critical_regions: Cell<u32>,
+    /// How many locks the thread holds.
+    pub(crate) locks: Cell<usize>,
 }
 
 impl Context {
@@ -119,6 +122,7 @@ impl Context {
             ddi: Cell::new(""),
             callback: Cell::new(""),
             critical_regions: Cell::new(0),
+            locks: Cell::new(0),
         }
     }
 
@@ -128,6 +132,7 @@ impl Context {
         self.ddi.swap(&other.ddi);
         self.callback.swap(&other.callback);
         self.critical_regions.swap(&other.critical_regions);
+        self.locks.swap(&other.locks);
     }
 }
 
@@ -145,6 +150,8 @@ pub(crate) struct Thread {
     waits_for: Cell<WaitReason>,
     /// How often a job was given to this thread; tells one job of a reused thread from the next.
     pub(crate) jobs: Cell<u64>,
+    /// The locks that it holds, in the order in which it acquired them.
+    pub(crate) locks: RefCell<Vec<HeldLock>>,
 }
 
 impl fmt::Debug for Thread {
@@ -280,6 +287,8 @@ impl System {
         thread.saved.ddi.set("");
         thread.saved.callback.set("");
         thread.saved.critical_regions.set(0);
+        thread.saved.locks.set(0);
+        thread.locks.borrow_mut().clear();
         *thread.job.borrow_mut() = Some(job);
         let number = thread.jobs.get() + 1;
         thread.jobs.set(number);
@@ -309,6 +318,7 @@ impl System {
             timer: Cell::new(None),
             waits_for: Cell::new(WaitReason::Nothing),
             jobs: Cell::new(0),
+            locks: RefCell::new(Vec::new()),
         });
         threads.push(Rc::clone(&thread));
         thread
@@ -613,6 +623,7 @@ fn thread_main(suspender: Suspender<'_>) {
             Some(Job::Call(call)) => call(system),
             None => {}
         }
+        system.thread_ended();
         thread.state.set(State::Idle);
         system.suspend(&thread);
     }

@@ -56,6 +56,7 @@ pub(crate) fn globals_address() -> u64 {
 #[inline]
 pub(crate) fn enter<R: Traced>(
     ddi: &'static str,
+    limit: u8,
     returns_status: bool,
     arguments: impl FnOnce() -> Vec<(&'static str, Value)>,
     work: impl FnOnce(&System) -> R,
@@ -72,6 +73,9 @@ pub(crate) fn enter<R: Traced>(
         arguments: arguments(),
     });
     system.preemption_point();
+    if system.irql() > limit {
+        system.irql_too_high(limit);
+    }
     let guard = PanicGuard { system, ddi };
     let result = work(system);
     core::mem::forget(guard);
@@ -161,6 +165,7 @@ macro_rules! ddi_table {
                 unsafe extern "C" fn $name(_: PWDF_DRIVER_GLOBALS, $($parameter: $type),*) $(-> $result)? {
                     $crate::table::enter(
                         stringify!($name),
+                        const { $crate::verify::irql::limit(stringify!($name)) },
                         $crate::table::is_status(stringify!($($result)?)),
                         || vec![$((
                             stringify!($parameter),
@@ -202,7 +207,7 @@ mod tests {
     fn a_panic_of_the_model_ends_the_run() {
         let host = Host::new(HostConfig::new());
         host.spawn("caller", || {
-            super::enter("WdfPanics", false, Vec::new, |_| -> () {
+            super::enter("WdfPanics", 15, false, Vec::new, |_| -> () {
                 panic!("on purpose")
             });
         });

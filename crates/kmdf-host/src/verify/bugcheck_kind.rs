@@ -106,6 +106,14 @@ super::findings! {
     WaitUnderSpinLock: "WaitUnderSpinLock",
         "A thread that holds a spin lock is at DISPATCH_LEVEL, where no other thread can run: it must not wait, sleep or send synchronously.",
         "Release the lock before the call, or hold a wait lock instead.";
+    /// A callback returned at another IRQL than it was called at, under the enhanced verifier.
+    CallbackIrql: "CallbackIrql",
+        "A callback returns at the IRQL at which it was called.",
+        "Pair every KeRaiseIrql with KeLowerIrql, and every lock that is taken with its release.";
+    /// A callback returned with critical regions entered or left, under the enhanced verifier.
+    CriticalRegion: "CriticalRegion",
+        "A callback leaves as many critical regions as it entered.",
+        "Pair every KeEnterCriticalRegion with KeLeaveCriticalRegion.";
     /// `KeRaiseIrql` to a lower IRQL.
     RaiseToLower: "IrqlOrder",
         "KeRaiseIrql does not lower the IRQL.",

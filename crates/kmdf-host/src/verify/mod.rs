@@ -1,8 +1,14 @@
 //! The verifier of the model: what can be wrong, what the rule is, and what to do about it.
 
 mod bugcheck_kind;
+mod callback;
+pub(crate) mod irql;
+mod irql_limits;
+mod locks;
 mod violation;
 mod violation_kind;
+
+pub(crate) use locks::HeldLock;
 
 pub use bugcheck_kind::BugcheckKind;
 pub use violation::{Place, Subject, Violation};
@@ -76,3 +82,22 @@ macro_rules! findings {
 }
 
 use findings;
+
+/// Whether a function may have to wait for something.
+fn waits(function: &str) -> bool {
+    const WAITING: [&str; 12] = [
+        "KeWaitForSingleObject",
+        "KeWaitForMultipleObjects",
+        "KeDelayExecutionThread",
+        "KeFlushQueuedDpcs",
+        "WdfRequestSend",
+        "WdfWaitLockAcquire",
+        "WdfWorkItemFlush",
+        "WdfTimerStop",
+        "WdfDpcCancel",
+        "WdfIoTargetStop",
+        "WdfIoTargetPurge",
+        "WdfIoTargetClose",
+    ];
+    function.contains("Synchronous") || WAITING.contains(&function)
+}

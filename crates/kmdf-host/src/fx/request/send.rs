@@ -12,7 +12,7 @@ use super::{Place, Request, Routine};
 use crate::fx::class::Obj;
 use crate::fx::target::IoTarget;
 use crate::fx::target::submit::{SendOptions, Submitted};
-use crate::report::{BugcheckKind, ViolationKind};
+use crate::report::BugcheckKind;
 use crate::system::fail::{code, request_error};
 use crate::system::irp::{Irp, Parameters};
 use crate::system::{PASSIVE_LEVEL, System};
@@ -76,13 +76,7 @@ impl System {
         options: SendOptions,
     ) -> BOOLEAN {
         if self.irql() > PASSIVE_LEVEL {
-            self.violation(
-                ViolationKind::Irql,
-                format!(
-                    "WdfRequestSend was called to wait at IRQL {}; the highest allowed is 0",
-                    self.irql()
-                ),
-            );
+            self.irql_too_high(PASSIVE_LEVEL);
         }
         u8::from(self.submit_sync(request, target, options, true).is_ok())
     }
