@@ -11,7 +11,7 @@ use kmdf_sys::{
 };
 
 use crate::faults::Allocation;
-use crate::report::BugcheckKind;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::mdl::{Access, Mdl, MdlOwner};
 use crate::system::scheduler::Wake;
 use crate::system::sync::KernelEvent;
@@ -66,6 +66,30 @@ pub extern "C" fn KeLowerIrql(new: KIRQL) {
             );
         }
         system.set_irql(new);
+    });
+}
+
+/// Keeps normal kernel APCs away from the thread until [`KeLeaveCriticalRegion`].
+#[unsafe(no_mangle)]
+pub extern "C" fn KeEnterCriticalRegion() {
+    enter("KeEnterCriticalRegion", |system| {
+        let regions = &system.scheduler.context.critical_regions;
+        regions.set(regions.get() + 1);
+    });
+}
+
+/// Leaves a critical region.
+#[unsafe(no_mangle)]
+pub extern "C" fn KeLeaveCriticalRegion() {
+    enter("KeLeaveCriticalRegion", |system| {
+        let regions = &system.scheduler.context.critical_regions;
+        match regions.get().checked_sub(1) {
+            Some(left) => regions.set(left),
+            None => system.violation(
+                ViolationKind::CriticalRegion,
+                "KeLeaveCriticalRegion without KeEnterCriticalRegion".to_owned(),
+            ),
+        }
     });
 }
 

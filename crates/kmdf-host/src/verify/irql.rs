@@ -103,3 +103,91 @@ impl System {
         find(FRAMEWORK, self.ddi()).unwrap_or(HIGH_LEVEL)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A file of the ABI that `kmdf-sys` is generated from, an item a line.
+    fn abi(file: &str) -> String {
+        let path = format!("{}/../kmdf-sys-gen/abi/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).expect("the ABI is in the repository")
+    }
+
+    fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+        let (_, rest) = line.split_once(&format!("\"{name}\": \""))?;
+        rest.split('"').next()
+    }
+
+    /// The limits that the headers state, without those that depend on arguments.
+    fn stated(lines: &str) -> BTreeMap<&str, u8> {
+        let known = |line| {
+            let limit = match field(line, "irql_max")? {
+                "PASSIVE_LEVEL" => 0,
+                "APC_LEVEL" => 1,
+                "DISPATCH_LEVEL" => 2,
+                "DISPATCH_LEVEL+1" => 3,
+                "HIGH_LEVEL" => HIGH_LEVEL,
+                _ => return None,
+            };
+            Some((field(line, "name")?, limit))
+        };
+        lines.lines().filter_map(known).collect()
+    }
+
+    #[test]
+    fn the_limits_are_those_of_the_headers() {
+        let text = abi("functions.json");
+        let stated = stated(&text);
+        assert!(stated.len() > 400);
+        for (function, limit) in stated {
+            assert_eq!(find(FRAMEWORK, function), Some(limit), "{function}");
+        }
+        let count: usize = FRAMEWORK.iter().map(|group| group.functions.len()).sum();
+        assert_eq!(count, crate::table::FUNCTION_COUNT);
+    }
+
+    #[test]
+    fn the_kernel_functions_have_the_limits_of_the_headers() {
+        let text = abi("kernel.json");
+        let (_, functions) = text.split_once("\"ntddk\": [").expect("the list is there");
+        let (functions, _) = functions.split_once("\n ]").expect("the list ends");
+        let stated = stated(functions);
+        assert!(stated.len() > 25);
+        for (function, limit) in stated {
+            assert_eq!(find(KERNEL, function), Some(limit), "{function}");
+        }
+    }
+
+    /// Every function that the model exports under a kernel name has a limit.
+    #[test]
+    fn every_modelled_kernel_function_has_a_limit() {
+        fn sources(folder: &std::path::Path, found: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).expect("the sources are there") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    sources(&path, found);
+                } else {
+                    found.push(std::fs::read_to_string(path).expect("a source"));
+                }
+            }
+        }
+        let mut texts = Vec::new();
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        sources(&folder, &mut texts);
+        let mut count = 0;
+        for text in &texts {
+            for export in text.split("#[unsafe(no_mangle)]\n").skip(1) {
+                let Some((_, rest)) = export.split_once("extern \"C\" fn ") else {
+                    continue;
+                };
+                let name = rest.split(['(', '<']).next().expect("a name");
+                assert!(find(KERNEL, name).is_some(), "{name} has no IRQL limit");
+                count += 1;
+            }
+        }
+        assert!(count >= 30, "only {count} functions were found");
+    }
+}

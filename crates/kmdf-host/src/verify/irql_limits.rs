@@ -216,11 +216,12 @@ limits! {
         ExInitializeResourceLite ExReleaseFastMutex ExReleaseFastMutexUnsafe ExTryToAcquireFastMutex
         ExWaitForRundownProtectionRelease IoGetDeviceInterfaceAlias IoSetDeviceInterfacePropertyData
         KeAcquireGuardedMutex KeAcquireInterruptSpinLockPassive KeDelayExecutionThread KeEnterCriticalRegion
-        KeEnterGuardedRegion KeFlushQueuedDpcs KeLeaveCriticalRegion KeLeaveGuardedRegion KeReleaseGuardedMutex
+        KeEnterGuardedRegion KeFlushQueuedDpcs KeLeaveGuardedRegion KeReleaseGuardedMutex
         KeRevertToUserAffinityThreadEx KeSetSystemAffinityThread KeSetSystemAffinityThreadEx MmMapViewInSystemSpace
         ProbeForRead ProbeForWrite PsGetCurrentThreadTeb
     }
     DISPATCH_LEVEL {
+        KeLeaveCriticalRegion
         EtwRegister EtwUnregister ExAcquireSpinLockExclusive ExAcquireSpinLockShared ExAllocateFromLookasideListEx
         ExAllocateFromNPagedLookasideList ExAllocatePool2 ExAllocatePool3 ExAllocatePoolWithTag ExAllocatePoolZero
         ExAllocateTimer ExCancelTimer ExDeleteLookasideListEx ExDeleteNPagedLookasideList ExDeletePagedLookasideList

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::ViolationKind;
+use super::irql::level_name;
 use crate::report::Origin;
 use crate::time::Ticks;
 
@@ -30,12 +31,7 @@ impl fmt::Display for Place {
         if let Some(thread) = &self.thread {
             write!(f, "thread \"{thread}\", ")?;
         }
-        match self.irql {
-            0 => f.write_str("PASSIVE_LEVEL"),
-            1 => f.write_str("APC_LEVEL"),
-            2 => f.write_str("DISPATCH_LEVEL"),
-            irql => write!(f, "IRQL {irql}"),
-        }
+        f.write_str(&level_name(self.irql))
     }
 }
 

@@ -8,6 +8,10 @@ unsafe extern "C" {
     pub fn KfRaiseIrql(NewIrql: KIRQL) -> KIRQL;
     /// `KeLowerIrql` (wdm.h). IRQL: `HIGH_LEVEL` at most.
     pub fn KeLowerIrql(NewIrql: KIRQL);
+    /// `KeEnterCriticalRegion` (ntddk.h). IRQL: `APC_LEVEL` at most.
+    pub fn KeEnterCriticalRegion();
+    /// `KeLeaveCriticalRegion` (ntddk.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeLeaveCriticalRegion();
     /// `KeDelayExecutionThread` (wdm.h). IRQL: `APC_LEVEL` at most.
     #[must_use]
     pub fn KeDelayExecutionThread(

@@ -15,7 +15,7 @@ use crate::system::irp::{
     CancelRoutine, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE,
 };
 use crate::system::scheduler::Wake;
-use crate::system::{PASSIVE_LEVEL, System};
+use crate::system::{APC_LEVEL, PASSIVE_LEVEL, System};
 
 impl System {
     /// Something happened that may give a queue work: dispatches unless somebody is at it already.
@@ -35,7 +35,12 @@ impl System {
             return;
         }
         queue.dispatchers.set(queue.dispatchers.get() + 1);
+        // A thread that could be suspended while it presents would hold the queue up: the framework keeps APCs away.
+        let region = u32::from(self.irql() <= APC_LEVEL);
+        let regions = &self.scheduler.context.critical_regions;
+        regions.set(regions.get() + region);
         while self.dispatch_one(queue, &mut new) {}
+        regions.set(regions.get().saturating_sub(region));
         queue.dispatchers.set(queue.dispatchers.get() - 1);
         if queue.disposing.get() && queue.disposed.get() {
             self.power_idle(queue);
