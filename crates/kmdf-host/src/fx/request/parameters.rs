@@ -28,7 +28,7 @@ impl System {
     /// `WdfRequestGetInformation`.
     pub(crate) fn wdf_request_get_information(&self, request: WDFREQUEST) -> ULONG_PTR {
         let request: Obj<Request> = self.object(request);
-        if self.verifier() && request.counts_as_completed() {
+        if self.is_completed(&request) {
             return 0;
         }
         match request.irp() {
@@ -40,7 +40,7 @@ impl System {
     /// `WdfRequestSetInformation`.
     pub(crate) fn wdf_request_set_information(&self, request: WDFREQUEST, information: ULONG_PTR) {
         let request: Obj<Request> = self.object(request);
-        if self.verifier() && request.counts_as_completed() {
+        if self.is_completed(&request) {
             return;
         }
         match request.irp() {
@@ -52,7 +52,8 @@ impl System {
     /// `WdfRequestGetRequestorMode`.
     pub(crate) fn wdf_request_get_requestor_mode(&self, request: WDFREQUEST) -> KPROCESSOR_MODE {
         let request: Obj<Request> = self.object(request);
-        let user = request.irp().is_some_and(|irp| irp.user_mode.get());
+        let user =
+            self.is_completed(&request) || request.irp().is_some_and(|irp| irp.user_mode.get());
         let value = if user {
             mode::UserMode
         } else {
@@ -146,8 +147,7 @@ impl System {
             self.debug_break("WDF_REQUEST_PARAMETERS has a wrong Size");
             return;
         }
-        if self.verifier() && request.counts_as_completed() {
-            self.debug_break("parameters were asked of a completed request");
+        if self.is_completed(&request) {
             return;
         }
         match request.irp() {

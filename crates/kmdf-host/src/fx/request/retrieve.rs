@@ -203,11 +203,19 @@ impl System {
     }
 
     fn check_not_completed(&self, request: &Request) -> Result<(), NTSTATUS> {
-        if self.verifier() && request.counts_as_completed() {
-            self.debug_break("a completed request was used");
+        if self.is_completed(request) {
             return Err(STATUS_INTERNAL_ERROR);
         }
         Ok(())
+    }
+
+    /// The verifier's check that a request has not been completed.
+    pub(crate) fn is_completed(&self, request: &Request) -> bool {
+        let completed = self.verifier() && request.counts_as_completed();
+        if completed {
+            self.debug_break("a completed request was used");
+        }
+        completed
     }
 
     /// The IRP of a request whose memory or parameters are asked for.
@@ -215,7 +223,7 @@ impl System {
         if let Some(irp) = request.irp() {
             return Ok(irp);
         }
-        if self.verifier() && request.counts_as_completed() {
+        if self.is_completed(request) {
             return Err(STATUS_INTERNAL_ERROR);
         }
         self.null_irp(request)
