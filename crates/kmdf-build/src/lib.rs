@@ -11,9 +11,13 @@
 //! is a driver; on a host, where the driver's tests run; and for Windows on another system, where
 //! only `core` is there.
 
+mod standard_library;
 mod version;
 mod world;
 
+/// The name of [`Error`] in `wdk-build`.
+pub use Error as ConfigError;
+pub use standard_library::has_standard_library;
 pub use version::{ParseVersionError, Version};
 pub use world::{Environment, World};
 
@@ -44,6 +48,9 @@ pub enum Error {
     /// The version resource could not be made.
     #[error("the version resource: {0}")]
     Resource(#[source] std::io::Error),
+    /// Where the target has its standard library could not be found out.
+    #[error("the toolchain's folder for the target: {0}")]
+    StandardLibrary(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// wdk-build found no WDK, or no or several configurations.
     #[error("wdk-build: {0}")]
     Wdk(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -75,6 +82,15 @@ pub fn configure_driver() -> Result<(), Error> {
             Ok(())
         }
     }
+}
+
+/// The name of [`configure_driver`] in `wdk-build`, for a driver whose manifest takes this crate in its place.
+///
+/// # Errors
+///
+/// As [`configure_driver`].
+pub fn configure_wdk_binary_build() -> Result<(), Error> {
+    configure_driver()
 }
 
 #[cfg(windows)]

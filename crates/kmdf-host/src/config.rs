@@ -58,6 +58,7 @@ pub struct HostConfig {
     pub(crate) stack_bytes: usize,
     pub(crate) deviations: Vec<Deviation>,
     pub(crate) record_choices: bool,
+    pub(crate) debug_output: Option<fn(&str)>,
 }
 
 impl HostConfig {
@@ -75,6 +76,7 @@ impl HostConfig {
             stack_bytes: 1 << 20,
             deviations: Vec::new(),
             record_choices: false,
+            debug_output: None,
         }
     }
 
@@ -147,6 +149,20 @@ impl HostConfig {
     #[must_use]
     pub const fn stack_bytes(mut self, bytes: usize) -> Self {
         self.stack_bytes = bytes;
+        self
+    }
+
+    /// Where the text of `DbgPrint` goes, besides the trace. Nowhere unless set.
+    ///
+    /// ```
+    /// use kmdf_host::HostConfig;
+    ///
+    /// let config = HostConfig::new().debug_output(|text| eprint!("{text}"));
+    /// # let _ = config;
+    /// ```
+    #[must_use]
+    pub const fn debug_output(mut self, sink: fn(&str)) -> Self {
+        self.debug_output = Some(sink);
         self
     }
 }

@@ -2,6 +2,10 @@
 
 #![allow(non_snake_case, reason = "the names of C")]
 
+mod arguments;
+pub mod debug;
+mod format;
+
 use core::ptr;
 
 use kmdf_sys::{

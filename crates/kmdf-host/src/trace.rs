@@ -239,6 +239,17 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// A driver printed to the debugger.
+    DebugPrint {
+        /// The driver.
+        driver: Actor,
+        /// `DPFLTR_` component.
+        component: u32,
+        /// `DPFLTR_` level.
+        level: u32,
+        /// What it printed.
+        text: String,
+    },
     /// The system crashed.
     Bugcheck {
         /// The bugcheck code.

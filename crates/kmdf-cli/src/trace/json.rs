@@ -275,6 +275,15 @@ impl Json {
                 &entry("i", "debug break", json!({"reason": reason})).everywhere(),
                 out,
             ),
+            Event::DebugPrint {
+                component,
+                level,
+                text,
+                ..
+            } => {
+                let args = json!({"text": text, "component": component, "level": level});
+                self.entry(&entry("i", "DbgPrint", args), out)
+            }
             Event::Bugcheck { code, p1 } => {
                 let args =
                     json!({"code": format!("{code:#X}"), "first parameter": format!("{p1:#x}")});

@@ -248,6 +248,9 @@ impl Sequence {
             Event::Power {
                 driver, from, to, ..
             } => self.note(time, driver.name(), &format!("{from} → {to}"), out),
+            Event::DebugPrint { driver, text, .. } => {
+                self.note(time, driver.name(), text.trim_end(), out)
+            }
             Event::Call { .. }
             | Event::Return { .. }
             | Event::CallbackLeave { .. }

@@ -272,6 +272,7 @@ pub(super) fn event(event: &Event) -> String {
         Event::Violation { kind, explanation } => format!("violation, {kind:?}: {explanation}"),
         Event::Stopped { reason } => format!("stopped: {reason}"),
         Event::DebugBreak { reason } => format!("debug break: {reason}"),
+        Event::DebugPrint { driver, text, .. } => format!("{driver} prints: {}", text.trim_end()),
         Event::Bugcheck { code, p1 } => format!("bugcheck {code:#X}, first parameter {p1:#x}"),
     }
 }

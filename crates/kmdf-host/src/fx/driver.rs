@@ -10,7 +10,7 @@ use kmdf_sys::{
     PFN_WDF_DRIVER_DEVICE_ADD, PFN_WDF_DRIVER_UNLOAD, PWDF_DRIVER_CONFIG, PWDF_OBJECT_ATTRIBUTES,
     PWSTR, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
-    STATUS_SUCCESS, WDFDRIVER,
+    STATUS_SUCCESS, WDFDRIVER, WDFSTRING,
 };
 
 use super::attributes::Rules;
@@ -18,7 +18,7 @@ use super::class::{Kind, Obj};
 use super::context::Context;
 use super::object::{Level, Object, Scope};
 use super::registry::service_path;
-use super::string::{unicode_over, utf16z};
+use super::string::{Text, unicode_over, utf16z};
 use crate::faults::Allocation;
 use crate::system::{PASSIVE_LEVEL, System};
 use crate::trace::Actor;
@@ -268,6 +268,26 @@ impl System {
         module
             .and_then(|module| module.driver())
             .map_or(ptr::null_mut(), |driver| driver.handle())
+    }
+
+    /// `WdfDriverRetrieveVersionString`: puts the framework's version into a string object.
+    pub(crate) fn wdf_driver_retrieve_version_string(
+        &self,
+        driver: WDFDRIVER,
+        string: WDFSTRING,
+    ) -> NTSTATUS {
+        let _: Obj<Driver> = self.object(driver);
+        self.require(string, "String");
+        if !self.irql_at_most(PASSIVE_LEVEL) {
+            return STATUS_INVALID_DEVICE_REQUEST;
+        }
+        let string: Obj<Text> = self.object(string);
+        string.assign(if self.verifier() {
+            "Kernel Mode Driver Framework (verifier on) version 1.33.0"
+        } else {
+            "Kernel Mode Driver Framework version 1.33.0"
+        });
+        STATUS_SUCCESS
     }
 
     /// `WdfDriverIsVersionAvailable`.

@@ -1,5 +1,6 @@
 //! `UNICODE_STRING` and WDFSTRING.
 
+use core::cell::RefCell;
 use core::slice;
 
 use kmdf_sys::{
@@ -11,20 +12,25 @@ use super::attributes::Rules;
 use super::class::{Kind, Obj};
 use crate::system::System;
 
-/// A WDFSTRING: an immutable copy.
+/// A WDFSTRING: a copy, which only the framework changes.
 pub(crate) struct Text {
-    units: Box<[u16]>,
+    units: RefCell<Box<[u16]>>,
 }
 
 impl Text {
     fn new(units: &[u16]) -> Self {
         Self {
-            units: units.into(),
+            units: RefCell::new(units.into()),
         }
     }
 
+    /// Puts another text in place of the old one.
+    pub(crate) fn assign(&self, text: &str) {
+        *self.units.borrow_mut() = utf16z(text);
+    }
+
     pub(crate) fn as_unicode(&self) -> _UNICODE_STRING {
-        unicode_over(&self.units)
+        unicode_over(&self.units.borrow())
     }
 }
 

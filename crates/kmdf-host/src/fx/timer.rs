@@ -107,11 +107,13 @@ impl System {
             return 0;
         }
         let was_armed = self.disarm_timer(&timer);
-        self.arm_timer(&timer, due(self.now(), due_time));
+        // Its own callback starts it again, and will do so for ever.
+        let recurring = timer.runs.is_inside(self);
+        self.arm_timer(&timer, due(self.now(), due_time), recurring);
         u8::from(was_armed)
     }
 
-    fn arm_timer(&self, timer: &Obj<Timer>, at: Ticks) {
+    fn arm_timer(&self, timer: &Obj<Timer>, at: Ticks, recurring: bool) {
         self.trace_timer(timer, TimerChange::Set { due: at });
         let fired = timer.clone();
         let call = Box::new(move |system: &System| {
@@ -119,9 +121,12 @@ impl System {
                 system.timer_fired(&fired);
             }
         });
-        timer
-            .armed
-            .set(Some(self.clock.arm(at, Due::Call("timer dpc", call))));
+        let due = Due::Call("timer dpc", call);
+        timer.armed.set(Some(if recurring {
+            self.clock.arm_recurring(at, due)
+        } else {
+            self.clock.arm(at, due)
+        }));
     }
 
     fn disarm_timer(&self, timer: &Timer) -> bool {
@@ -143,6 +148,7 @@ impl System {
             self.arm_timer(
                 timer,
                 self.now() + Ticks::from_millis(u64::from(timer.period)),
+                true,
             );
         }
         if timer.passive {

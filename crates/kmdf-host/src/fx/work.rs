@@ -45,6 +45,13 @@ impl Runs {
         }
     }
 
+    /// Whether the running thread is in the callback.
+    pub(crate) fn is_inside(&self, system: &System) -> bool {
+        let own = system.running_thread();
+        let running = self.running.borrow();
+        running.iter().any(|thread| Rc::ptr_eq(thread, &own))
+    }
+
     /// Waits until no other thread is in the callback and `also` holds no longer.
     pub(crate) fn wait(&self, system: &System, name: usize, also: impl Fn() -> bool) {
         let own = system.running_thread();

@@ -154,11 +154,14 @@ impl Host {
 
     /// Runs until nothing is left to run. Requests that lower devices hold may remain; they can be completed or cancelled.
     ///
+    /// A timer that fires for ever (a periodic one, or one that its callback starts again) does not keep this from returning
+    /// once nobody waits any more.
+    ///
     /// # Errors
     ///
     /// [`Stop::Deadlock`] when threads wait and nothing that could wake them is outstanding; whatever ends the run.
     pub fn run(&self) -> Result<(), Stop> {
-        self.system.run_until(None, &|| false)?;
+        self.system.run_until(None, &|| self.is_quiet())?;
         let blocked = self.system.scheduler.blocked();
         let held = self
             .system
@@ -171,6 +174,19 @@ impl Host {
         } else {
             Err(self.deadlock())
         }
+    }
+
+    /// Whether nothing but timers that fire for ever is left, and nobody waits for one.
+    fn is_quiet(&self) -> bool {
+        let system = &self.system;
+        !system.scheduler.has_ready()
+            && system.clock.only_recurring()
+            && system.scheduler.blocked().is_empty()
+            && system
+                .irps
+                .live()
+                .iter()
+                .all(|irp| irp.io.borrow().is_none())
     }
 
     /// Runs for a span of virtual time.

@@ -1,7 +1,7 @@
 //! The virtual clock and what falls due on it.
 
 use core::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::System;
@@ -24,7 +24,14 @@ pub(crate) struct Clock {
     now: Cell<Ticks>,
     sequence: Cell<u64>,
     events: RefCell<BTreeMap<TimerId, Due>>,
+    /// Those of the events that come back for ever: a run that has nothing else left is over.
+    recurring: RefCell<BTreeSet<TimerId>>,
+    /// Recurring events taken since the last other one.
+    streak: Cell<u32>,
 }
+
+/// So many recurring events in a row without any other, and whoever still waits will wait for ever.
+const LONGEST_STREAK: u32 = 10_000;
 
 impl Clock {
     pub(crate) const fn new() -> Self {
@@ -32,6 +39,8 @@ impl Clock {
             now: Cell::new(Ticks::ZERO),
             sequence: Cell::new(0),
             events: RefCell::new(BTreeMap::new()),
+            recurring: RefCell::new(BTreeSet::new()),
+            streak: Cell::new(0),
         }
     }
 
@@ -51,8 +60,26 @@ impl Clock {
         id
     }
 
+    /// As [`Clock::arm`], for an event that will come again, and again.
+    pub(crate) fn arm_recurring(&self, at: Ticks, due: Due) -> TimerId {
+        let id = self.arm(at, due);
+        self.recurring.borrow_mut().insert(id);
+        id
+    }
+
+    /// Whether nothing but recurring events is to come.
+    pub(crate) fn only_recurring(&self) -> bool {
+        self.events.borrow().len() == self.recurring.borrow().len()
+    }
+
+    /// Whether nothing but recurring events is to come, and there were too many of them.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.streak.get() >= LONGEST_STREAK && self.only_recurring()
+    }
+
     /// Takes an event back; `false` when it has already happened.
     pub(crate) fn disarm(&self, id: TimerId) -> bool {
+        self.recurring.borrow_mut().remove(&id);
         let event = self.events.borrow_mut().remove(&id);
         event.is_some()
     }
@@ -69,10 +96,14 @@ impl Clock {
     pub(crate) fn take(&self, time: Ticks, index: usize) -> Option<Due> {
         let mut events = self.events.borrow_mut();
         let id = *events.range((time, 0)..=(time, u64::MAX)).nth(index)?.0;
+        let recurring = self.recurring.borrow_mut().remove(&id);
+        self.streak
+            .set(if recurring { self.streak.get() + 1 } else { 0 });
         events.remove(&id)
     }
 
     pub(crate) fn clear(&self) {
+        self.recurring.borrow_mut().clear();
         let events = core::mem::take(&mut *self.events.borrow_mut());
         drop(events);
     }

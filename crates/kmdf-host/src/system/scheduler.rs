@@ -431,6 +431,9 @@ impl System {
             }
             return true;
         }
+        if self.clock.is_exhausted() {
+            return false;
+        }
         let Some((time, count)) = self.clock.next() else {
             return false;
         };

@@ -111,6 +111,9 @@ super::ddi_table! {
     WdfWdmDriverGetWdfDriverHandle(
         driver_object: PDRIVER_OBJECT
     ) -> WDFDRIVER = wdf_wdm_driver_get_wdf_driver_handle;
+    WdfDriverRetrieveVersionString(
+        driver: WDFDRIVER, string: WDFSTRING
+    ) -> NTSTATUS = wdf_driver_retrieve_version_string;
     WdfDriverIsVersionAvailable(
         driver: WDFDRIVER, version_available_params: PWDF_DRIVER_VERSION_AVAILABLE_PARAMS
     ) -> BOOLEAN = wdf_driver_is_version_available;

@@ -152,4 +152,8 @@ unsafe extern "C" {
     pub fn DbgPrint(Format: PCSTR, ...) -> ULONG;
     /// `DbgPrintEx` (wdm.h). IRQL: `HIGH_LEVEL` at most.
     pub fn DbgPrintEx(ComponentId: ULONG, Level: ULONG, Format: PCSTR, ...) -> ULONG;
+    /// `DbgBreakPoint` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn DbgBreakPoint();
+    /// `DbgBreakPointWithStatus` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn DbgBreakPointWithStatus(Status: ULONG);
 }
