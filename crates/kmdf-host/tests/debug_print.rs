@@ -4,7 +4,7 @@ mod common;
 
 use std::cell::RefCell;
 
-use common::{device, on_thread, plain};
+use common::{device, on_thread, plain, wdf};
 use kmdf_host::{Event, HostConfig, Loopback, ViolationKind};
 use kmdf_sys::ntddk::{DbgBreakPoint, DbgPrint, DbgPrintEx, KeLowerIrql, KfRaiseIrql};
 use kmdf_sys::{_STRING, _UNICODE_STRING};
@@ -161,8 +161,9 @@ fn pointers_are_the_same_in_every_run() {
     assert_eq!(print!(c"%p", std::ptr::null::<u8>()), "0".repeat(16));
     assert_eq!(print!(c"%p", &raw const local), "*".repeat(16));
     let handle = printed(|| {
+        let driver = wdf!(WdfDeviceGetDriver(device()));
         // SAFETY: the argument is the one that the format names.
-        unsafe { DbgPrint(c"%p".as_ptr(), device()) };
+        unsafe { DbgPrint(c"%p".as_ptr(), driver) };
     });
     assert!(handle.starts_with("A55A"), "{handle}");
 }

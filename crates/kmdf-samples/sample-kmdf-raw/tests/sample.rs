@@ -37,7 +37,7 @@ fn load_start_remove_and_unload_are_clean() -> Result<(), kmdf_host::Stop> {
         assert_eq!(
             PRINTED.take(),
             "sample-kmdf-raw: the answer is 42\n\
-             sample loaded from \\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\Services\\sample\n\
+             sample loaded from \\Registry\\Machine\\System\\CurrentControlSet\\Services\\sample\n\
              device added: 0x00000000\n\
              unloaded\n"
         );
