@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kmdf_host::Fault;
 
 use crate::status::Status;
 
@@ -25,6 +26,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(RunArgs),
+    Faults(FaultsArgs),
     Inf(InfArgs),
     Conformance(ConformanceArgs),
 }
@@ -134,6 +136,71 @@ pub(crate) struct RunArgs {
     /// error.
     #[arg(long, value_name = "FORM")]
     pub(crate) trace: Option<TraceForm>,
+}
+
+const FAULTS_EXAMPLES: &str = "\
+Examples:
+  Let everything fail around the filter, one by one, and 200 pairs:
+      kmdf faults write-filter
+  More pairs, others with every seed:
+      kmdf faults usb-bulk --pairs 5000 --seed 7
+  One fault alone, and what happens then:
+      kmdf faults usb-bulk --only lower#8=late --trace sequence
+  Two at once:
+      kmdf faults write-filter --only irp#2+lower#3=STATUS_DEVICE_NOT_CONNECTED
+
+Faults, N being a number that begins at 1:
+  irp#N buffer#N context#N mdl#N map#N probe#N object#N timer#N urb#N pool#N
+                  that allocation fails
+  pnp#N           the device fails a start, or refuses to be stopped or removed
+  lower#N=STATUS  the device ends its N-th request at once with this status
+  lower#N=short, =empty, =excess
+                  it says that it moved half, nothing, or more than was asked
+  lower#N=late, =deaf
+                  it answers a minute later, and lets itself be cancelled, or does not
+  lower#N=never, =slow-cancel
+                  it answers only when cancelled, at once or a minute later
+  lower#N=gone    it is pulled out
+
+Exit code: 0 when every run ended clean, 1 when one did not, 2 for arguments that cannot be used.";
+
+/// Let everything fail around a driver, once each
+///
+/// The driver is loaded into the model, started, written to, put to sleep and woken, stopped and
+/// started again, removed and unloaded: once to count what it uses, and then again and again, each
+/// time with another allocation, PnP request or answer of the device below that goes wrong, and
+/// with pairs of them. Every run must end without bugcheck, leak, hang or lost request, and what
+/// the application was told was written must be there. Of a run that does not, the name of its
+/// fault is printed, by which it can be repeated, and the run itself.
+#[derive(Args, Debug)]
+#[command(after_long_help = FAULTS_EXAMPLES)]
+pub(crate) struct FaultsArgs {
+    /// The driver
+    pub(crate) driver: Driver,
+
+    /// How many pairs of faults to try besides, drawn by the seed
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) pairs: usize,
+
+    /// Seed of every choice: of the pairs, and of the scheduler
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// Only this fault, for example irp#3, lower#2=late or mdl#1+lower#4; may be given several
+    /// times
+    #[arg(long, value_name = "FAULT")]
+    pub(crate) only: Vec<Fault>,
+
+    /// Print the run that failed in this form, or with --only the run with that fault in any case
+    /// [default: sequence, of a run that failed]
+    ///
+    /// With json the trace is all that goes to standard output.
+    #[arg(long, value_name = "FORM")]
+    pub(crate) trace: Option<TraceForm>,
+
+    /// Whether the framework's own verifier watches the driver
+    #[arg(long, value_name = "SWITCH", default_value = "on")]
+    pub(crate) verifier: Switch,
 }
 
 const INF_EXAMPLES: &str = "\

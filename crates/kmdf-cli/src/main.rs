@@ -2,8 +2,10 @@
 
 mod args;
 mod conformance;
+mod faults;
 mod inf;
 mod output;
+mod progress;
 mod run;
 mod status;
 #[allow(dead_code, unused_imports, reason = "the commands that use it follow")]
@@ -19,6 +21,7 @@ use args::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::command(args),
+        Command::Faults(args) => faults::command(&args),
         Command::Inf(args) => inf::command(&args),
         Command::Conformance(args) => conformance::command(&args),
     };

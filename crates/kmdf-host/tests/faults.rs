@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use common::*;
 use kmdf_host::{
-    Allocation, Disk, Fault, FaultKind, Host, HostConfig, LowerConfig, LowerFault, Problem, Stop,
-    Sweep, SweepReport, ViolationKind,
+    Allocation, Disk, Ended, Fault, FaultKind, Host, HostConfig, LowerConfig, LowerFault, Problem,
+    Stop, Sweep, SweepReport, ViolationKind,
 };
 use kmdf_sys::*;
 
@@ -300,8 +300,37 @@ fn a_fault_that_the_run_never_comes_to_is_reported() {
 }
 
 #[test]
+fn what_the_scenario_finds_wrong_is_reported() {
+    let report = Host::sweep_faults(&Sweep::new(HostConfig::new()), |host| {
+        scenario(host, right)?;
+        match host.allocations(Allocation::Mdl) {
+            0 => Err(Ended::Wrong("no MDL".to_owned())),
+            _ => Ok(()),
+        }
+    });
+    assert_eq!(report.failures.len(), 1);
+    assert_eq!(
+        report.failures[0].problem,
+        Problem::Wrong("no MDL".to_owned())
+    );
+}
+
+#[test]
+fn a_run_can_be_looked_at() {
+    let sweep = Sweep::new(HostConfig::new().seed(3));
+    let fault: Fault = "lower#1=never".parse().unwrap();
+    let run = Host::run_with_fault(&sweep, Some(&fault), |host| scenario(host, right));
+    assert_eq!((run.reached, run.problem), (true, None));
+    assert_eq!(run.statuses[&STATUS_IO_TIMEOUT], 1);
+    assert!(!run.trace.records.is_empty());
+    assert!(run.report.is_clean(), "{}", run.report);
+}
+
+#[test]
 fn a_scenario_that_fails_by_itself_is_reported_once() {
-    let report = Host::sweep_faults(&Sweep::new(HostConfig::new()), |_| panic!("of the test"));
+    let report = Host::sweep_faults(&Sweep::new(HostConfig::new()), |_| -> Result<(), Stop> {
+        panic!("of the test")
+    });
     assert_eq!(report.failures.len(), 1);
     let failure = &report.failures[0];
     assert_eq!(failure.fault, None);

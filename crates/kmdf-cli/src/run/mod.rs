@@ -3,7 +3,6 @@
 mod device;
 mod files;
 mod plan;
-mod progress;
 mod scenario;
 mod summary;
 
@@ -13,9 +12,9 @@ use std::process::ExitCode;
 
 use crate::args::{RunArgs, TraceForm};
 use crate::output::{self, Output};
+use crate::progress::Progress;
 use crate::trace::{self, Stream};
 use files::Files;
-use progress::Progress;
 use summary::Summary;
 
 /// Writes the file through the driver.
@@ -28,7 +27,7 @@ pub(crate) fn command(args: RunArgs) -> Result<ExitCode, Box<dyn Error>> {
         let renderer = trace::renderer(form, &actors, output::width());
         Stream::new(renderer, Box::new(Output::stdout()))
     });
-    let mut progress = Progress::new(files.size);
+    let mut progress = Progress::bytes(files.size);
     let mut arrived = |bytes| progress.advance(bytes);
     let outcome = scenario.run(
         &mut &files.input,

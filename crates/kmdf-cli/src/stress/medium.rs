@@ -37,17 +37,29 @@ impl Write {
         (first..).take(self.length).collect()
     }
 
-    /// Whether what the application was told agrees with itself.
+    /// Whether what the application was told agrees with itself, of a device that takes all or fails.
     pub(super) fn check_result(self, result: IoResult) -> Result<(), Flaw> {
-        let length = self.length as u64;
         let status = Status(result.status);
-        if result.information > length || status.is_success() && result.information != length {
-            return Err(Flaw::Wrong(format!(
-                "{self}: the application was told {status} with {} bytes written",
-                result.information
-            )));
+        if status.is_success() && result.information < self.length as u64 {
+            return Err(self.told(result));
+        }
+        self.check_count(result)
+    }
+
+    /// Whether the application was told of no more bytes than it gave. A device may take fewer.
+    pub(super) fn check_count(self, result: IoResult) -> Result<(), Flaw> {
+        if result.information > self.length as u64 {
+            return Err(self.told(result));
         }
         Ok(())
+    }
+
+    fn told(self, result: IoResult) -> Flaw {
+        Flaw::Wrong(format!(
+            "{self}: the application was told {} with {} bytes written",
+            Status(result.status),
+            result.information
+        ))
     }
 
     /// Whether the bytes that the application was told were written are on a disk, and nothing else is in their place.

@@ -5,7 +5,7 @@ mod medium;
 mod race;
 mod steady;
 
-use kmdf_host::{Host, Stop};
+use kmdf_host::{Ended, Host, Stop};
 
 use crate::args::Driver;
 use crate::status::Status;
@@ -27,6 +27,15 @@ pub(crate) enum Flaw {
     /// Something is not as the driver promises.
     #[error("{0}")]
     Wrong(String),
+}
+
+impl From<Flaw> for Ended {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Stopped(stop) => Self::Stopped(stop),
+            Flaw::Wrong(what) => Self::Wrong(what),
+        }
+    }
 }
 
 fn set_parameters(driver: Driver, host: &Host) {

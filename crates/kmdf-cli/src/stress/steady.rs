@@ -21,6 +21,7 @@ pub(crate) fn steady(driver: Driver, host: &Host) -> Result<Vec<Step>, Flaw> {
     let mut course = Course {
         driver,
         host,
+        driven: false,
         steps: Vec::new(),
         written: Vec::new(),
     };
@@ -31,6 +32,8 @@ pub(crate) fn steady(driver: Driver, host: &Host) -> Result<Vec<Step>, Flaw> {
 struct Course<'a> {
     driver: Driver,
     host: &'a Host,
+    /// Whether the driver has a device: a filter without one leaves the application to the disk.
+    driven: bool,
     steps: Vec<Step>,
     written: Vec<(Write, IoResult)>,
 }
@@ -59,6 +62,7 @@ impl Course<'_> {
 
     fn use_device(&mut self, stack: StackId) -> Result<(), Flaw> {
         let host = self.host;
+        self.driven = !host.device_handles(stack).is_empty();
         let piece = PIECE as usize;
         let opened = host.open(stack);
         let Some(file) = self.step("open", opened)? else {
@@ -73,9 +77,11 @@ impl Course<'_> {
         self.step("wake", woken)?;
         self.write("write after wake", file, 2 * piece)?;
         let stopped = host.stop(stack);
-        self.step("stop", stopped)?;
-        let restarted = host.start(stack);
-        self.step("restart", restarted)?;
+        // What was not stopped is not started.
+        if self.step("stop", stopped)?.is_some() {
+            let restarted = host.start(stack);
+            self.step("restart", restarted)?;
+        }
         self.write("write after restart", file, 2 * piece)?;
         let closed = host.close(file);
         self.step("close", closed)?;
@@ -124,7 +130,9 @@ impl Course<'_> {
                 "{write} never ends, though the application has cancelled it"
             )));
         };
-        write.check_result(result)?;
+        if self.driven {
+            write.check_count(result)?;
+        }
         self.written.push((write, result));
         let status = Status(result.status);
         self.steps.push(Step { what, status });

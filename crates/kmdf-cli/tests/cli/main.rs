@@ -1,5 +1,6 @@
 //! The command as its users see it.
 
+mod faults;
 mod folder;
 mod inf;
 mod run;

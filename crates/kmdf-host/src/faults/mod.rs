@@ -16,7 +16,9 @@ use crate::time::Ticks;
 use crate::trace::IrpId;
 
 pub use fault::{Fault, FaultKind, FaultPoint, LowerFault, UnknownFault};
-pub use sweep::{KindCount, Problem, Sweep, SweepFailure, SweepProgress, SweepReport};
+pub use sweep::{
+    Ended, FaultRun, KindCount, Problem, Sweep, SweepFailure, SweepProgress, SweepReport,
+};
 
 /// A sort of allocation, or of an operation that can fail for want of resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +105,8 @@ struct Watched {
     hit: Vec<FaultPoint>,
     /// How the requests of applications ended, and how often.
     statuses: BTreeMap<NTSTATUS, u64>,
+    /// How steps of the application, the loader or the PnP manager failed, and how often.
+    failed_steps: BTreeMap<NTSTATUS, u64>,
 }
 
 /// Which allocations and requests fail, and how many there were.
@@ -148,6 +152,7 @@ impl Faults {
                 requests: Vec::new(),
                 hit: Vec::new(),
                 statuses: BTreeMap::new(),
+                failed_steps: BTreeMap::new(),
             }),
         }
     }
@@ -280,6 +285,12 @@ impl Faults {
     pub(crate) fn ended(&self, status: NTSTATUS) {
         let statuses = &mut self.watched.borrow_mut().statuses;
         *statuses.entry(status).or_default() += 1;
+    }
+
+    /// A step has failed.
+    pub(crate) fn step_failed(&self, status: NTSTATUS) {
+        let steps = &mut self.watched.borrow_mut().failed_steps;
+        *steps.entry(status).or_default() += 1;
     }
 
     #[cold]

@@ -9,7 +9,7 @@ use kmdf_sys::{
     STATUS_INSUFFICIENT_RESOURCES, STATUS_IO_DEVICE_ERROR, STATUS_NO_SUCH_DEVICE,
 };
 
-use super::{Allocation, Fault, FaultKind, FaultPoint, LowerFault, Seen, Watched};
+use super::{Allocation, Fault, FaultKind, FaultPoint, LowerFault, Seen};
 use crate::config::HostConfig;
 use crate::host::Host;
 use crate::report::Report;
@@ -117,13 +117,14 @@ impl Sweep {
         self
     }
 
-    /// All faults that a run offers which made and saw this.
-    fn singles(&self, made: &[(Allocation, u64)], pnp: u64, requests: &[Seen]) -> Vec<Fault> {
-        let allocations = made
+    /// All faults that a run offers.
+    fn singles(&self, offers: &Offers) -> Vec<Fault> {
+        let allocations = offers
+            .allocations
             .iter()
             .flat_map(|&(kind, count)| (1..=count).map(move |at| FaultPoint::Allocation(kind, at)));
-        let pnp = (1..=pnp).map(|at| FaultPoint::Pnp(at, STATUS_INSUFFICIENT_RESOURCES));
-        let lower = (1..).zip(requests).flat_map(|(at, seen)| {
+        let pnp = (1..=offers.pnp).map(|at| FaultPoint::Pnp(at, STATUS_INSUFFICIENT_RESOURCES));
+        let lower = (1..).zip(&offers.requests).flat_map(|(at, seen)| {
             let possible = self.lower.iter().filter(|fault| fault.is_possible(seen));
             possible.map(move |&fault| FaultPoint::Lower(at, fault))
         });
@@ -193,6 +194,8 @@ pub enum Problem {
     Stopped(Stop),
     /// It hung: nothing could ever run again.
     Hung(Stop),
+    /// The scenario found something wrong.
+    Wrong(String),
     /// It left something behind or broke a rule; the report says what.
     Violation,
     /// The scenario itself panicked, with this message.
@@ -205,6 +208,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopped(stop) | Self::Hung(stop) => stop.fmt(f),
+            Self::Wrong(what) => f.write_str(what),
             Self::Violation => f.write_str("something was left behind, or a rule was broken"),
             Self::Panicked(message) => write!(f, "the scenario panicked: {message}"),
             Self::NotReached => f.write_str("the run never came to the fault"),
@@ -245,7 +249,7 @@ pub struct KindCount {
     pub survived: u64,
     /// How the requests of applications ended in these runs, and how often.
     pub statuses: BTreeMap<NTSTATUS, u64>,
-    /// The statuses with which steps of the scenario failed, such as loading a driver, and how often.
+    /// The statuses with which loading, starting, stopping or opening failed in these runs, and how often.
     pub failed_steps: BTreeMap<NTSTATUS, u64>,
 }
 
@@ -303,114 +307,143 @@ pub struct SweepProgress {
     pub failures: usize,
 }
 
-/// One run of the scenario.
-struct Run {
-    result: Result<(), Stop>,
-    panicked: Option<String>,
-    watched: Watched,
-    made: Vec<(Allocation, u64)>,
-    pnp: u64,
-    report: Report,
-    trace: Trace,
+/// One run of a scenario, in which something failed or nothing did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FaultRun {
+    /// What is wrong with it.
+    pub problem: Option<Problem>,
+    /// Whether everything failed in it that was planned.
+    pub reached: bool,
+    /// How the requests of applications ended, and how often.
+    pub statuses: BTreeMap<NTSTATUS, u64>,
+    /// The statuses with which loading, starting, stopping or opening failed, and how often.
+    pub failed_steps: BTreeMap<NTSTATUS, u64>,
+    /// What the run found.
+    pub report: Report,
+    /// The run, if it was recorded.
+    pub trace: Trace,
+    offers: Offers,
+    hits: usize,
 }
 
-impl Run {
-    fn of(
-        sweep: &Sweep,
-        fault: Option<&Fault>,
-        trace: bool,
-        scenario: &dyn Fn(&Host) -> Result<(), Stop>,
-    ) -> Self {
+/// What can fail in a run.
+#[derive(Clone, Debug)]
+struct Offers {
+    allocations: Vec<(Allocation, u64)>,
+    pnp: u64,
+    requests: Vec<Seen>,
+}
+
+/// Why a scenario ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A step failed or ended the run. That a driver or the framework failed a step with a status is as it must be.
+    Stopped(Stop),
+    /// The scenario itself found something wrong.
+    Wrong(String),
+}
+
+impl From<Stop> for Ended {
+    fn from(stop: Stop) -> Self {
+        Self::Stopped(stop)
+    }
+}
+
+type Scenario<'a> = dyn Fn(&Host) -> Result<(), Ended> + 'a;
+
+impl FaultRun {
+    fn new(sweep: &Sweep, fault: Option<&Fault>, trace: bool, scenario: &Scenario<'_>) -> Self {
         let host = Host::new(sweep.config.clone().trace(trace));
+        let points = fault.map_or(&[][..], Fault::points);
         let faults = &host.system.faults;
         faults.watching.set(true);
         faults.late.set(sweep.late);
-        faults.plan(fault.map_or(&[], Fault::points));
+        faults.plan(points);
         let ran = catch_unwind(AssertUnwindSafe(|| scenario(&host)));
-        let (result, panicked) = match ran {
-            Ok(result) => (result, None),
-            Err(payload) => {
-                let text = payload.downcast_ref::<String>().cloned();
-                let text = text.or_else(|| Some((*payload.downcast_ref::<&str>()?).to_owned()));
-                (Ok(()), Some(text.unwrap_or_default()))
-            }
-        };
         host.wind_up();
-        let faults = &host.system.faults;
+        let watched = faults.watched.take();
+        let report = host.report();
         Self {
-            result,
-            panicked,
-            made: Allocation::all()
-                .map(|kind| (kind, faults.made(kind)))
-                .collect(),
-            pnp: faults.pnp.get(),
-            watched: faults.watched.take(),
-            report: host.report(),
+            problem: problem(&ran, &report),
+            reached: points.iter().all(|point| watched.hit.contains(point)),
+            hits: watched.hit.len(),
+            statuses: watched.statuses,
+            failed_steps: watched.failed_steps,
+            offers: Offers {
+                allocations: Allocation::all()
+                    .map(|kind| (kind, faults.made(kind)))
+                    .collect(),
+                pnp: faults.pnp.get(),
+                requests: watched.requests,
+            },
             trace: host.trace(),
+            report,
         }
     }
+}
 
-    fn reached(&self, fault: &Fault) -> bool {
-        fault
-            .points()
-            .iter()
-            .all(|point| self.watched.hit.contains(point))
-    }
-
-    fn problem(&self) -> Option<Problem> {
-        if let Some(message) = &self.panicked {
-            return Some(Problem::Panicked(message.clone()));
+/// What is wrong with a run, the worst first.
+fn problem(ran: &std::thread::Result<Result<(), Ended>>, report: &Report) -> Option<Problem> {
+    let result = match ran {
+        Ok(result) => result,
+        Err(payload) => {
+            let text = payload.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| Some((*payload.downcast_ref::<&str>()?).to_owned()));
+            return Some(Problem::Panicked(text.unwrap_or_default()));
         }
-        let stop = self.report.stop.as_ref();
-        match (stop, &self.result) {
-            (Some(stop @ Stop::Deadlock(_)), _) | (_, Err(stop @ Stop::Deadlock(_))) => {
-                Some(Problem::Hung(stop.clone()))
-            }
-            (Some(stop), _) => Some(Problem::Stopped(stop.clone())),
-            (None, Err(stop)) if !matches!(stop, Stop::Status { .. }) => {
-                Some(Problem::Stopped(stop.clone()))
-            }
-            _ if self.report.violations.is_empty() => None,
-            _ => Some(Problem::Violation),
-        }
+    };
+    let stop = match (&report.stop, result) {
+        (Some(stop), _) | (None, Err(Ended::Stopped(stop))) => Some(stop),
+        _ => None,
+    };
+    match stop {
+        Some(stop @ Stop::Deadlock(_)) => return Some(Problem::Hung(stop.clone())),
+        Some(Stop::Status { .. }) | None => {}
+        Some(stop) => return Some(Problem::Stopped(stop.clone())),
     }
+    if let Err(Ended::Wrong(what)) = result {
+        return Some(Problem::Wrong(what.clone()));
+    }
+    (!report.violations.is_empty()).then_some(Problem::Violation)
 }
 
 impl Host {
     /// Runs a scenario once to count what can fail in it, and then once for each fault: every allocation, every PnP request
     /// and every request of a lower device in turn, and as many pairs as the sweep wants.
     ///
-    /// The scenario is given an empty host, and ends with its first step that fails, or goes on. Afterwards everything
-    /// is taken down. A run must end without a bugcheck, without anything left behind, and with every request completed;
-    /// which status it had does not matter. Where a lower device holds a request until it is cancelled and nothing else can
+    /// The scenario is given an empty host. Where a step fails it may end with that or go on. Afterwards everything is
+    /// taken down. A run must end without a bugcheck, without anything left behind, and with every request completed; which
+    /// status it had does not matter. Where a lower device holds a request until it is cancelled and nothing else can
     /// happen, the application cancels its own; a driver that does not end its request then hangs.
-    pub fn sweep_faults(
+    pub fn sweep_faults<E: Into<Ended>>(
         sweep: &Sweep,
-        scenario: impl Fn(&Self) -> Result<(), Stop>,
+        scenario: impl Fn(&Self) -> Result<(), E>,
     ) -> SweepReport {
         Self::sweep_faults_watched(sweep, scenario, |_| ())
     }
 
     /// As [`Host::sweep_faults`]; `progress` is told after every run.
-    pub fn sweep_faults_watched(
+    pub fn sweep_faults_watched<E: Into<Ended>>(
         sweep: &Sweep,
-        scenario: impl Fn(&Self) -> Result<(), Stop>,
+        scenario: impl Fn(&Self) -> Result<(), E>,
         mut progress: impl FnMut(SweepProgress),
     ) -> SweepReport {
+        let scenario = |host: &Self| scenario(host).map_err(Into::into);
         let mut report = SweepReport::default();
-        let base = Run::of(sweep, None, false, &scenario);
+        let base = FaultRun::new(sweep, None, false, &scenario);
         report.runs += 1;
+        if let Some(problem) = base.problem {
+            report.add_failure(sweep, None, problem, &scenario);
+            return report;
+        }
         let planned = if sweep.only.is_empty() {
-            let singles = sweep.singles(&base.made, base.pnp, &base.watched.requests);
+            let singles = sweep.singles(&base.offers);
             let pairs = sweep.pairs_of(&singles);
             [singles, pairs].concat()
         } else {
             sweep.only.clone()
         };
-        if let Some(problem) = base.problem() {
-            report.add_failure(sweep, None, problem, &scenario);
-            return report;
-        }
         for (done, fault) in planned.iter().enumerate() {
             report.try_fault(sweep, fault, &scenario);
             progress(SweepProgress {
@@ -421,37 +454,37 @@ impl Host {
         }
         report
     }
+
+    /// One run of a sweep, recorded: with a fault, or the one in which nothing fails.
+    pub fn run_with_fault<E: Into<Ended>>(
+        sweep: &Sweep,
+        fault: Option<&Fault>,
+        scenario: impl Fn(&Self) -> Result<(), E>,
+    ) -> FaultRun {
+        FaultRun::new(sweep, fault, true, &|host| {
+            scenario(host).map_err(Into::into)
+        })
+    }
 }
 
 impl SweepReport {
-    fn try_fault(
-        &mut self,
-        sweep: &Sweep,
-        fault: &Fault,
-        scenario: &dyn Fn(&Host) -> Result<(), Stop>,
-    ) {
-        let run = Run::of(sweep, Some(fault), false, scenario);
+    fn try_fault(&mut self, sweep: &Sweep, fault: &Fault, scenario: &Scenario<'_>) {
+        let run = FaultRun::new(sweep, Some(fault), false, scenario);
         self.runs += 1;
-        let reached = run.reached(fault);
-        let mut problem = run.problem();
-        if !reached {
+        let mut problem = run.problem;
+        if !run.reached {
             // The first fault of several may keep the run from the others.
-            if fault.points().len() > 1 && !run.watched.hit.is_empty() {
+            if run.hits > 0 {
                 self.unreached.push(fault.clone());
             } else {
                 problem = problem.or(Some(Problem::NotReached));
             }
-        }
-        if reached {
+        } else {
             let count = self.kinds.entry(fault.kind()).or_default();
             count.injected += 1;
             count.survived += u64::from(problem.is_none());
-            for (status, times) in &run.watched.statuses {
-                *count.statuses.entry(*status).or_default() += times;
-            }
-            if let Err(Stop::Status { status, .. }) = run.result {
-                *count.failed_steps.entry(status).or_default() += 1;
-            }
+            add_up(&mut count.statuses, &run.statuses);
+            add_up(&mut count.failed_steps, &run.failed_steps);
         }
         if let Some(problem) = problem {
             self.add_failure(sweep, Some(fault), problem, scenario);
@@ -464,9 +497,9 @@ impl SweepReport {
         sweep: &Sweep,
         fault: Option<&Fault>,
         problem: Problem,
-        scenario: &dyn Fn(&Host) -> Result<(), Stop>,
+        scenario: &Scenario<'_>,
     ) {
-        let run = Run::of(sweep, fault, true, scenario);
+        let run = FaultRun::new(sweep, fault, true, scenario);
         self.runs += 1;
         self.failures.push(SweepFailure {
             fault: fault.cloned(),
@@ -474,5 +507,11 @@ impl SweepReport {
             report: run.report,
             trace: run.trace,
         });
+    }
+}
+
+fn add_up(sum: &mut BTreeMap<NTSTATUS, u64>, counts: &BTreeMap<NTSTATUS, u64>) {
+    for (&status, times) in counts {
+        *sum.entry(status).or_default() += times;
     }
 }

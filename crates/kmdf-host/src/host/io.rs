@@ -75,10 +75,7 @@ impl Host {
             Ok(file)
         } else {
             self.system.ios.close(file.0);
-            Err(Stop::Status {
-                what: "opening the device".to_owned(),
-                status,
-            })
+            Err(self.failed("opening the device", status))
         }
     }
 

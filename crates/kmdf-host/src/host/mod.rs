@@ -100,10 +100,7 @@ impl Host {
             module.loaded.set(true);
             Ok(DriverId(module.number.0))
         } else {
-            Err(Stop::Status {
-                what: format!("DriverEntry of {service}"),
-                status,
-            })
+            Err(self.failed(&format!("DriverEntry of {service}"), status))
         }
     }
 
@@ -321,6 +318,17 @@ impl Host {
         match self.system.run_until(None, &|| started.is_done())? {
             scheduler::Outcome::Done => Ok(()),
             scheduler::Outcome::Idle => Err(self.deadlock()),
+        }
+    }
+
+    /// A step that a driver or the framework failed.
+    fn failed(&self, what: &str, status: kmdf_sys::NTSTATUS) -> Stop {
+        if self.system.faults.watching() {
+            self.system.faults.step_failed(status);
+        }
+        Stop::Status {
+            what: what.to_owned(),
+            status,
         }
     }
 

@@ -126,10 +126,7 @@ impl Host {
             }
             if !NT_SUCCESS(status) {
                 self.remove(stack)?;
-                return Err(Stop::Status {
-                    what: "EvtDriverDeviceAdd".to_owned(),
-                    status,
-                });
+                return Err(self.failed("EvtDriverDeviceAdd", status));
             }
         }
         Ok(stack)
@@ -162,10 +159,7 @@ impl Host {
         if NT_SUCCESS(status) {
             Ok(())
         } else {
-            Err(Stop::Status {
-                what: what.to_owned(),
-                status,
-            })
+            Err(self.failed(what, status))
         }
     }
 

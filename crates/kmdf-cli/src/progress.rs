@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const LONG: Duration = Duration::from_millis(500);
 
 /// A bar on standard error, if that is a terminal and standard output is not about to fill it.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     began: Instant,
     wanted: bool,
@@ -18,10 +18,23 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Of `size` bytes.
-    pub(super) fn new(size: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::hidden());
-        let template =
-            "{bar:40} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+    pub(crate) fn bytes(size: u64) -> Self {
+        Self::new(
+            size,
+            "{bar:40} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
+        )
+    }
+
+    /// Of so many runs of a scenario.
+    pub(crate) fn runs(runs: u64) -> Self {
+        Self::new(
+            runs,
+            "{bar:40} {human_pos} of {human_len} runs, {per_sec}, {eta} left",
+        )
+    }
+
+    fn new(total: u64, template: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         // A template that cannot be read leaves the default.
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -33,15 +46,20 @@ impl Progress {
         }
     }
 
-    pub(super) fn advance(&mut self, bytes: u64) {
-        self.bar.inc(bytes);
+    /// There is that much to do, as is known now.
+    pub(crate) fn set_total(&self, total: u64) {
+        self.bar.set_length(total);
+    }
+
+    pub(crate) fn advance(&mut self, done: u64) {
+        self.bar.inc(done);
         if self.wanted && self.began.elapsed() > LONG {
             self.wanted = false;
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
 
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

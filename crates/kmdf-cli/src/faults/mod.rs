@@ -1,0 +1,168 @@
+//! `kmdf faults`.
+
+mod summary;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use kmdf_host::{Ended, Host, HostConfig, Problem, Sweep, SweepFailure, SweepReport, Trace};
+
+use crate::args::{FaultsArgs, Switch, TraceForm};
+use crate::output::{self, Output};
+use crate::progress::Progress;
+use crate::stress;
+use crate::trace;
+
+/// The only fault asked for does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("the run never comes to {0}: the numbers begin at 1 and end with what the driver uses")]
+struct NeverReached(String);
+
+/// Lets everything fail around the driver.
+pub(crate) fn command(args: &FaultsArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let sweep = sweep(args);
+    let scenario = |host: &Host| -> Result<(), Ended> {
+        stress::steady(args.driver, host)?;
+        Ok(())
+    };
+    let mut progress = Progress::runs(0);
+    let report = Host::sweep_faults_watched(&sweep, scenario, |now| {
+        progress.set_total(now.planned as u64);
+        progress.advance(1);
+    });
+    progress.finish();
+    if let Some(failure) = report.failures.first()
+        && failure.problem == Problem::NotReached
+        && let Some(fault) = args
+            .only
+            .iter()
+            .find(|&only| Some(only) == failure.fault.as_ref())
+    {
+        return Err(Box::new(NeverReached(fault.to_string())));
+    }
+    let recorded = match (&report.failures[..], &args.only[..]) {
+        ([failure, ..], _) => Some(failure.trace.clone()),
+        ([], [only, ..]) if args.trace.is_some() => {
+            Some(Host::run_with_fault(&sweep, Some(only), scenario).trace)
+        }
+        _ => None,
+    };
+    if let Some(recorded) = recorded {
+        show(args, &recorded)?;
+    }
+    print(args, &report)?;
+    Ok(match report.failures.first() {
+        None => ExitCode::SUCCESS,
+        Some(failure) => {
+            output::complain(&complaint(args, failure, report.failures.len()));
+            ExitCode::from(output::FAILED)
+        }
+    })
+}
+
+fn sweep(args: &FaultsArgs) -> Sweep {
+    let config = HostConfig::new()
+        .seed(args.seed)
+        .verifier(args.verifier == Switch::On);
+    let sweep = Sweep::new(config).seed(args.seed).pairs(args.pairs);
+    args.only
+        .iter()
+        .fold(sweep, |sweep, fault| sweep.only(fault.clone()))
+}
+
+/// The trace of a run: of a failing one in any case.
+fn show(args: &FaultsArgs, recorded: &Trace) -> io::Result<()> {
+    let form = args.trace.unwrap_or(TraceForm::Sequence);
+    let actors = ["app", args.driver.service(), args.driver.lower()];
+    let mut renderer = trace::renderer(form, &actors, output::width());
+    let mut out = Output::stdout();
+    renderer.records(&recorded.records, &mut out)?;
+    renderer.finish(&mut out)?;
+    if form != TraceForm::Json {
+        writeln!(out)?;
+    }
+    out.flush()
+}
+
+fn print(args: &FaultsArgs, report: &SweepReport) -> io::Result<()> {
+    // With json the trace is all that goes to standard output.
+    let json = args.trace == Some(TraceForm::Json);
+    let mut out = if json {
+        Output::stderr()
+    } else {
+        Output::stdout()
+    };
+    summary::print(args.driver, report, &mut out)?;
+    out.flush()
+}
+
+/// What is wrong, and the command that shows it again.
+fn complaint(args: &FaultsArgs, failure: &SweepFailure, failures: usize) -> String {
+    let again = failure.fault.as_ref().map_or_else(String::new, |fault| {
+        let verifier = match args.verifier {
+            Switch::On => "",
+            Switch::Off => " --verifier off",
+        };
+        format!(
+            "\nthe same again: kmdf faults {} --seed {} --only {fault}{verifier}",
+            args.driver.service(),
+            args.seed
+        )
+    });
+    let others = match failures {
+        1 => String::new(),
+        _ => format!("\nand {} more", failures - 1),
+    };
+    format!("{failure}{again}{others}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn args(line: &str) -> FaultsArgs {
+        let line = format!("kmdf faults {line}");
+        match Cli::try_parse_from(line.split_whitespace())
+            .unwrap()
+            .command
+        {
+            Command::Faults(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// No driver here fails, so that the scenario does.
+    #[test]
+    fn a_failure_says_what_and_how_to_see_it_again() {
+        let args = args("write-filter --seed 7 --verifier off --pairs 0");
+        let report = Host::sweep_faults(&sweep(&args), |host| -> Result<(), Ended> {
+            stress::steady(args.driver, host)?;
+            match host.allocations(kmdf_host::Allocation::Buffer) {
+                11 => Ok(()),
+                other => Err(Ended::Wrong(format!("{other} buffers"))),
+            }
+        });
+        let failure = &report.failures[0];
+        let fault = failure.fault.as_ref().unwrap();
+        let text = complaint(&args, failure, report.failures.len());
+        assert!(text.starts_with(&format!("{fault}: ")), "{text}");
+        assert!(text.contains(" buffers\n"), "{text}");
+        let again = format!(
+            "the same again: kmdf faults write-filter --seed 7 --only {fault} --verifier off"
+        );
+        assert!(text.contains(&again), "{text}");
+        assert!(
+            text.ends_with(&format!("\nand {} more", report.failures.len() - 1)),
+            "{text}"
+        );
+        let mut table = Vec::new();
+        summary::print(args.driver, &report, &mut table).unwrap();
+        let table = String::from_utf8(table).unwrap();
+        let end = format!("; {} runs did NOT\n", report.failures.len());
+        assert!(table.ends_with(&end), "{table}");
+    }
+}
