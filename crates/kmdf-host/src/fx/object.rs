@@ -76,6 +76,9 @@ pub(crate) struct Object {
     pub(crate) origin: Origin,
 }
 
+/// Where the places of ordinary children begin.
+const FIRST_PLACE: u64 = 1 << 32;
+
 impl Object {
     /// An object that nobody knows yet.
     pub(crate) fn new(kind: Kind, driver: DriverNumber, origin: Origin) -> Self {
@@ -87,7 +90,7 @@ impl Object {
             life: Cell::new(Life::Live),
             parent: RefCell::new(Weak::new()),
             children: RefCell::new(BTreeMap::new()),
-            next_child: Cell::new(0),
+            next_child: Cell::new(FIRST_PLACE),
             place: Cell::new(0),
             contexts: RefCell::new(Vec::new()),
             no_delete: Cell::new(false),
@@ -134,6 +137,20 @@ impl Object {
         child.place.set(place);
         *child.parent.borrow_mut() = Rc::downgrade(parent);
         self.children.borrow_mut().insert(place, Rc::clone(child));
+    }
+
+    /// Puts a child ahead of those that [`Object::adopt`] adopted, behind those that were put ahead before it.
+    ///
+    /// A device's queues belong to its I/O package, which is older than the device's own children.
+    pub(crate) fn put_ahead(&self, child: &Object) {
+        let mut children = self.children.borrow_mut();
+        let Some(own) = children.remove(&child.place.get()) else {
+            return;
+        };
+        let last = children.range(..FIRST_PLACE).next_back();
+        let place = last.map_or(0, |(place, _)| place + 1);
+        child.place.set(place);
+        children.insert(place, own);
     }
 
     /// Takes the object out of its parent's children.

@@ -16,7 +16,7 @@ use crate::system::{PASSIVE_LEVEL, System};
 
 /// Names an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileId(usize);
+pub struct FileId(pub(super) usize);
 
 impl FileId {
     pub(super) const fn new(index: usize) -> Self {

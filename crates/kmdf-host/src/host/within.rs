@@ -10,7 +10,7 @@ use kmdf_sys::{
     WDFDEVICE, WDFDRIVER, WDFFUNC,
 };
 
-use super::{DriverId, Host, IoId};
+use super::{DriverId, FileId, Host, IoId};
 use crate::fx::class::Obj;
 use crate::fx::device::Device;
 use crate::fx::driver::DriverNumber;
@@ -46,6 +46,8 @@ pub struct IrpSpec {
     pub status: NTSTATUS,
     /// `IoStatus.Information` on arrival.
     pub information: u64,
+    /// The file it is for; `None` for one of its own.
+    pub file: Option<FileId>,
 }
 
 /// What an MDL describes.
@@ -141,10 +143,24 @@ impl Host {
         }
     }
 
+    /// A file on a device for IRPs that are made one by one; nothing is sent.
+    pub fn new_file(&self, device: WDFDEVICE) -> Option<FileId> {
+        let device = Rc::clone(&self.find::<Device, _>(device)?.object);
+        Some(FileId(self.system.ios.open(&device)))
+    }
+
+    /// The priority boost with which a received request was completed.
+    #[must_use]
+    pub fn priority_boost(&self, io: IoId) -> Option<i8> {
+        self.system.ios.submitted(io.0).map(|io| io.boost.get())
+    }
+
     /// Makes an IRP for a device, without sending it.
     pub fn make_irp(&self, device: WDFDEVICE, spec: &IrpSpec) -> Option<IoId> {
         let device = Rc::clone(&self.find::<Device, _>(device)?.object);
-        let open = self.system.ios.open(&device);
+        let open = spec
+            .file
+            .map_or_else(|| self.system.ios.open(&device), |file| file.0);
         let parameters = Parameters {
             file: self.system.ios.file(open)?.address(),
             ..spec.parameters()

@@ -52,6 +52,8 @@ pub(crate) struct Io {
     mdl: Cell<PMDL>,
     pub(crate) irp: RefCell<Option<Rc<Irp>>>,
     pub(crate) result: Cell<Option<IoResult>>,
+    /// The priority boost with which it was completed.
+    pub(crate) boost: Cell<i8>,
     /// Called once it has completed.
     pub(crate) on_completion: RefCell<Option<Box<dyn FnOnce()>>>,
 }
@@ -68,6 +70,7 @@ impl Io {
             mdl: Cell::new(ptr::null_mut()),
             irp: RefCell::new(None),
             result: Cell::new(None),
+            boost: Cell::new(0),
             on_completion: RefCell::new(None),
         }
     }
@@ -200,6 +203,7 @@ impl IoTable {
         io.parameters.set(parameters);
         io.user_mode.set(user_mode);
         io.result.set(None);
+        io.boost.set(0);
         *io.on_completion.borrow_mut() = None;
         {
             let separate =

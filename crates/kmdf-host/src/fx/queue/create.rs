@@ -83,6 +83,9 @@ impl System {
             Ok(object) => object,
             Err(status) => return status,
         };
+        if attributes.parent.is_none() {
+            device.rc().put_ahead(&object);
+        }
         object.passive_dispose.set(true);
         self.assign_lock(&object, &attributes);
         if let Some(queue) = Obj::<Queue>::new(&object) {

@@ -25,7 +25,7 @@ impl System {
     /// `WdfRequestComplete`.
     pub(crate) fn wdf_request_complete(&self, request: WDFREQUEST, status: NTSTATUS) {
         let request: Obj<Request> = self.object(request);
-        self.driver_completes(&request, status, None);
+        self.driver_completes(&request, status, None, None);
     }
 
     /// `WdfRequestCompleteWithInformation`.
@@ -36,7 +36,7 @@ impl System {
         information: ULONG_PTR,
     ) {
         let request: Obj<Request> = self.object(request);
-        self.driver_completes(&request, status, Some(information));
+        self.driver_completes(&request, status, Some(information), None);
     }
 
     /// `WdfRequestCompleteWithPriorityBoost`.
@@ -44,13 +44,19 @@ impl System {
         &self,
         request: WDFREQUEST,
         status: NTSTATUS,
-        _boost: CCHAR,
+        boost: CCHAR,
     ) {
         let request: Obj<Request> = self.object(request);
-        self.driver_completes(&request, status, None);
+        self.driver_completes(&request, status, None, Some(boost));
     }
 
-    fn driver_completes(&self, request: &Obj<Request>, status: NTSTATUS, information: Option<u64>) {
+    fn driver_completes(
+        &self,
+        request: &Obj<Request>,
+        status: NTSTATUS,
+        information: Option<u64>,
+        boost: Option<CCHAR>,
+    ) {
         if status == STATUS_DRIVER_INTERNAL_ERROR {
             self.violation(
                 ViolationKind::RequestDropped,
@@ -108,7 +114,7 @@ impl System {
         request
             .completed_in
             .set(self.scheduler.context.callback.get());
-        self.complete_received(request, status);
+        self.complete_with_boost(request, status, boost);
     }
 
     /// A request that the driver created cannot be completed.
@@ -174,6 +180,10 @@ impl System {
 
     /// Completes a received request, for the driver or for the framework itself.
     pub(crate) fn complete_received(&self, request: &Obj<Request>, status: NTSTATUS) {
+        self.complete_with_boost(request, status, None);
+    }
+
+    fn complete_with_boost(&self, request: &Obj<Request>, status: NTSTATUS, boost: Option<CCHAR>) {
         let status = public_status(status);
         let Some(irp) = request.irp() else {
             return;
@@ -200,6 +210,10 @@ impl System {
             && let Some(device) = &device
         {
             self.delete_file(device, irp.parameters().file);
+        }
+        if let Some(io) = &*irp.io.borrow() {
+            let of_type = || device.map_or(0, |device| default_boost(device.object.device_type));
+            io.boost.set(boost.unwrap_or_else(of_type));
         }
         let from = self.actor(request.rc().driver.get());
         self.complete_request(&irp, &from);
@@ -241,6 +255,21 @@ impl System {
         if let Some(queue) = queue {
             self.queue_event(&queue);
         }
+    }
+}
+
+/// How much a completed request raises the priority of the thread that waits for it, by the type of the device.
+const fn default_boost(device_type: u32) -> CCHAR {
+    match device_type {
+        // CD-ROM and disks, parallel ports, video.
+        0x02 | 0x03 | 0x07 | 0x08 | 0x16 | 0x1C | 0x23 | 0x24 | 0x2D | 0x34 => 1,
+        // Mailslots, named pipes, networks, serial ports.
+        0x0C | 0x11..=0x14 | 0x17 | 0x1A | 0x1B | 0x28 | 0x2B | 0x2E | 0x37 => 2,
+        // Keyboards and mice.
+        0x0B | 0x0F | 0x27 => 6,
+        // Sound.
+        0x0D | 0x0E | 0x1D | 0x1E | 0x25 | 0x26 | 0x2F => 8,
+        _ => 0,
     }
 }
 
