@@ -84,6 +84,10 @@ impl System {
         if !object.is_live() {
             return;
         }
+        if object.parent().is_some_and(|parent| !parent.is_live()) {
+            object.life.set(Life::AwaitsParent);
+            return;
+        }
         if self.irql() > PASSIVE_LEVEL && needs_passive(object) {
             let object = Rc::clone(object);
             self.queue_work("dispose", move |system| {
@@ -105,7 +109,7 @@ impl System {
 
     /// The dispose phase, depth first: children, the object itself, its cleanup callbacks.
     pub(crate) fn dispose(&self, object: &Rc<Object>) {
-        if !object.is_live() {
+        if object.life.get() > Life::AwaitsParent {
             return;
         }
         object.life.set(Life::Disposing);

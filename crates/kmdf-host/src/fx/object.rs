@@ -27,6 +27,8 @@ use crate::system::System;
 pub(crate) enum Life {
     /// In use.
     Live,
+    /// Deleted while its parent is being deleted: the parent will dispose of it in its turn.
+    AwaitsParent,
     /// Deletion has begun; cleanup callbacks run.
     Disposing,
     /// Cleanup callbacks have run; references keep the memory.

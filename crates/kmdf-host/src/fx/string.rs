@@ -18,7 +18,12 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    fn new(units: &[u16]) -> Self {
+    /// A copy with a terminating zero behind it; of nothing for no string at all.
+    fn new(units: Option<Vec<u16>>) -> Self {
+        let units = units.map_or_else(Vec::new, |mut units| {
+            units.push(0);
+            units
+        });
         Self {
             units: RefCell::new(units.into()),
         }
@@ -30,7 +35,11 @@ impl Text {
     }
 
     pub(crate) fn as_unicode(&self) -> _UNICODE_STRING {
-        unicode_over(&self.units.borrow())
+        let units = self.units.borrow();
+        if units.is_empty() {
+            return _UNICODE_STRING::default();
+        }
+        unicode_over(&units)
     }
 }
 
@@ -88,16 +97,12 @@ impl System {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
-        let units = if string.is_null() {
-            Some(Vec::new())
-        } else {
-            self.units(string)
-        };
-        let Some(units) = units else {
+        let units = self.units(string);
+        if units.is_none() && !string.is_null() {
             return STATUS_INVALID_PARAMETER;
-        };
+        }
         let parent = attributes.parent_or_driver(self);
-        match self.create_object(Kind::String(Text::new(&units)), &parent, &attributes) {
+        match self.create_object(Kind::String(Text::new(units)), &parent, &attributes) {
             Ok(object) => {
                 self.put(out, object.handle());
                 STATUS_SUCCESS

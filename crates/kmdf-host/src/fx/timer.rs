@@ -19,6 +19,7 @@ use super::lock::CallbackLock;
 use super::object::{Level, Object};
 use super::work::Runs;
 use crate::system::clock::{Due, TimerId};
+use crate::system::scheduler::WaitReason;
 use crate::system::{PASSIVE_LEVEL, System};
 use crate::time::{Ticks, due};
 use crate::trace::{Event, TimerChange};
@@ -201,10 +202,18 @@ impl System {
         u8::from(was_armed)
     }
 
-    /// Dispose of a timer: it fires no more, and a running callback is waited for.
+    /// Dispose of a timer: it fires no more, and a running callback is waited for, in the callback itself for ever.
     pub(crate) fn dispose_timer(&self, timer: &Timer) {
         timer.stopped_for_good.set(true);
         self.disarm_timer(timer);
+        if timer.runs.is_inside(self) {
+            self.debug_break(
+                "a timer was deleted inside its own callback, whose end the deletion waits for",
+            );
+            loop {
+                self.wait(WaitReason::Callback(0), None);
+            }
+        }
         timer.runs.wait(self, 0, || false);
     }
 

@@ -61,12 +61,7 @@ impl Runs {
                 .borrow()
                 .iter()
                 .any(|thread| !Rc::ptr_eq(thread, &own));
-            let inside = self
-                .running
-                .borrow()
-                .iter()
-                .any(|thread| Rc::ptr_eq(thread, &own));
-            if !busy && (inside || !also()) {
+            if !busy && (self.is_inside(system) || !also()) {
                 return;
             }
             self.waiters.borrow_mut().push(Rc::clone(&own));

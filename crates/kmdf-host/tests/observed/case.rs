@@ -51,12 +51,14 @@ impl Case {
     }
 
     /// The group: the first part of the identifier, or the first two of the second series.
+    #[allow(dead_code)]
     pub(crate) fn group(&self) -> &str {
         group(&self.id)
     }
 }
 
 /// The group of an observation.
+#[allow(dead_code)]
 pub(crate) fn group(id: &str) -> &str {
     let parts = if id.starts_with("o2.") { 2 } else { 1 };
     let end = id.match_indices('.').nth(parts - 1);

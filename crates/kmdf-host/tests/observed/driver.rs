@@ -124,6 +124,9 @@ fn presented(queue: WDFQUEUE, request: WDFREQUEST, callback: &str, length: Optio
         log(format!("{callback} {number}"));
         return kept(&world, request, number);
     }
+    if world.case.flag("silent") == Some(true) {
+        return script::body(&format!("{callback} {number}"), request);
+    }
     let length = length.map_or_else(String::new, |length| format!(" {length}"));
     log(format!("{second}{callback} {number}{length}{}", level()));
     script::body(&format!("{second}{callback} {number}"), request);

@@ -5,16 +5,23 @@ mod common;
 
 mod case;
 mod driver;
+mod locks;
+mod named;
+mod objects;
 mod script;
+mod services;
 mod world;
 
 use case::Case;
 use world::World;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 6] = [
     include_str!("pnp.toml"),
     include_str!("io_stop.toml"),
     include_str!("queues.toml"),
+    include_str!("completion.toml"),
+    include_str!("objects.toml"),
+    include_str!("services.toml"),
 ];
 
 fn cases() -> Vec<Case> {

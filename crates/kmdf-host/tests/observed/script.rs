@@ -8,9 +8,35 @@ use kmdf_sys::*;
 use crate::common::{null, sleep, wdf};
 use crate::driver;
 use crate::world::{MAJORS, World, log, world};
+use crate::{locks, named, objects, services};
+
+/// A case that is code of its own, run inside a thread of the driver.
+fn inside(id: &str) -> Option<fn()> {
+    let cases = objects::INSIDE
+        .iter()
+        .chain(&services::INSIDE)
+        .chain(&locks::INSIDE);
+    cases
+        .into_iter()
+        .find(|(own, _)| *own == id)
+        .map(|(_, code)| *code)
+}
+
+fn outside(id: &str) -> Option<fn(&Rc<World>) -> Result<(), Stop>> {
+    let mut cases = objects::OUTSIDE.iter();
+    cases.find(|(own, _)| *own == id).map(|(_, code)| *code)
+}
 
 /// Runs a case and gives what was recorded.
 pub(crate) fn run(world: &Rc<World>) -> Vec<String> {
+    named::reset();
+    services::reset();
+    if let Some(code) = outside(&world.case.id) {
+        if let Err(stop) = code(world) {
+            world.log(format!("stopped: {stop}"));
+        }
+        return world.take_log();
+    }
     let ended = set_up(world).and_then(|added| {
         if !added {
             return Ok(());
@@ -18,6 +44,16 @@ pub(crate) fn run(world: &Rc<World>) -> Vec<String> {
         if world.case.flag("started") != Some(false) && !world.case.brief {
             start(world)?;
             world.take_log();
+        }
+        if let Some(code) = inside(&world.case.id) {
+            world.host.spawn("test", code);
+            world.run()?;
+        } else {
+            assert!(
+                !world.case.run.is_empty(),
+                "{}: nothing to do",
+                world.case.id
+            );
         }
         for step in &world.case.run {
             if !one(world, step)? {
@@ -330,6 +366,19 @@ fn request_step(world: &Rc<World>, words: &[&str], it: Option<WDFREQUEST>) -> Op
             wdf!(WdfRequestComplete(request(), status));
             None
         }
+        ["children"] => {
+            objects::request_children(held(world, &[], it));
+            None
+        }
+        ["boost", boost] => {
+            let boost = boost.parse().expect("a boost");
+            wdf!(WdfRequestCompleteWithPriorityBoost(
+                held(world, &[], it),
+                STATUS_SUCCESS,
+                boost
+            ));
+            None
+        }
         ["WdfRequestComplete", number, status] => {
             let number = number.parse().expect("a number");
             wdf!(WdfRequestComplete(world.request(number), status_of(status)));
@@ -425,7 +474,7 @@ fn queue_step(world: &Rc<World>, words: &[&str]) -> Option<String> {
         ["find", size @ ..] => {
             let mut parameters = WDF_REQUEST_PARAMETERS {
                 Size: if size.is_empty() {
-                    crate::common::size::<WDF_REQUEST_PARAMETERS>() as _
+                    u16::try_from(size_of::<WDF_REQUEST_PARAMETERS>()).expect("small")
                 } else {
                     3
                 },
