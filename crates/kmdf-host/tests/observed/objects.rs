@@ -36,8 +36,11 @@ pub(crate) const INSIDE: [(&str, fn()); 20] = [
     ("o2.o.lock_queue", lock_queue),
 ];
 
+/// What a case does to the machine from outside.
+pub(crate) type Outside = fn(&Rc<World>) -> Result<(), Stop>;
+
 /// What is done to the machine from outside.
-pub(crate) const OUTSIDE: [(&str, fn(&Rc<World>) -> Result<(), Stop>); 5] = [
+pub(crate) const OUTSIDE: [(&str, Outside); 5] = [
     ("o2.u.clean", |world| {
         unload(world, |driver, _| {
             object("driver.child", driver);

@@ -22,7 +22,7 @@ fn inside(id: &str) -> Option<fn()> {
         .map(|(_, code)| *code)
 }
 
-fn outside(id: &str) -> Option<fn(&Rc<World>) -> Result<(), Stop>> {
+fn outside(id: &str) -> Option<objects::Outside> {
     let mut cases = objects::OUTSIDE.iter();
     cases.find(|(own, _)| *own == id).map(|(_, code)| *code)
 }
