@@ -302,6 +302,7 @@ impl Run {
             stack_count: key(keys, "room", 1, size)? + 1,
             status: key(keys, "status", 0, status)?,
             information: key(keys, "information", 0, integer)?.cast_unsigned(),
+            file: None,
         };
         let io = self
             .host
