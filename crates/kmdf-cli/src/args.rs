@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kmdf_host::Fault;
 
+use crate::explore::ExploreArgs;
 use crate::status::Status;
 
 /// Runs Windows kernel-mode drivers (KMDF) in a model of the framework, on any machine, and checks
@@ -26,6 +27,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(RunArgs),
+    Explore(ExploreArgs),
     Faults(FaultsArgs),
     Inf(InfArgs),
     Conformance(ConformanceArgs),

@@ -2,13 +2,13 @@
 
 mod args;
 mod conformance;
+mod explore;
 mod faults;
 mod inf;
 mod output;
 mod progress;
 mod run;
 mod status;
-#[allow(dead_code, unused_imports, reason = "the commands that use it follow")]
 mod stress;
 mod trace;
 
@@ -21,6 +21,7 @@ use args::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::command(args),
+        Command::Explore(args) => explore::command(&args),
         Command::Faults(args) => faults::command(&args),
         Command::Inf(args) => inf::command(&args),
         Command::Conformance(args) => conformance::command(&args),

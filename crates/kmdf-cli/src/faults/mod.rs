@@ -6,10 +6,10 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use kmdf_host::{Ended, Host, HostConfig, Problem, Sweep, SweepFailure, SweepReport, Trace};
+use kmdf_host::{Ended, Host, HostConfig, Problem, Sweep, SweepFailure, SweepReport};
 
 use crate::args::{FaultsArgs, Switch, TraceForm};
-use crate::output::{self, Output};
+use crate::output;
 use crate::progress::Progress;
 use crate::stress;
 use crate::trace;
@@ -49,7 +49,9 @@ pub(crate) fn command(args: &FaultsArgs) -> Result<ExitCode, Box<dyn Error>> {
         _ => None,
     };
     if let Some(recorded) = recorded {
-        show(args, &recorded)?;
+        // A failing run is shown in any case.
+        let form = args.trace.unwrap_or(TraceForm::Sequence);
+        trace::print(form, args.driver, &recorded)?;
     }
     print(args, &report)?;
     Ok(match report.failures.first() {
@@ -71,28 +73,8 @@ fn sweep(args: &FaultsArgs) -> Sweep {
         .fold(sweep, |sweep, fault| sweep.only(fault.clone()))
 }
 
-/// The trace of a run: of a failing one in any case.
-fn show(args: &FaultsArgs, recorded: &Trace) -> io::Result<()> {
-    let form = args.trace.unwrap_or(TraceForm::Sequence);
-    let actors = ["app", args.driver.service(), args.driver.lower()];
-    let mut renderer = trace::renderer(form, &actors, output::width());
-    let mut out = Output::stdout();
-    renderer.records(&recorded.records, &mut out)?;
-    renderer.finish(&mut out)?;
-    if form != TraceForm::Json {
-        writeln!(out)?;
-    }
-    out.flush()
-}
-
 fn print(args: &FaultsArgs, report: &SweepReport) -> io::Result<()> {
-    // With json the trace is all that goes to standard output.
-    let json = args.trace == Some(TraceForm::Json);
-    let mut out = if json {
-        Output::stderr()
-    } else {
-        Output::stdout()
-    };
+    let mut out = trace::summary_output(args.trace);
     summary::print(args.driver, report, &mut out)?;
     out.flush()
 }

@@ -5,13 +5,13 @@ mod medium;
 mod race;
 mod steady;
 
-use kmdf_host::{Ended, Host, Stop};
+use kmdf_host::{Ended, Failure, Host, Stop};
 
 use crate::args::Driver;
 use crate::status::Status;
 
 pub(crate) use race::race;
-pub(crate) use steady::{Step, steady};
+pub(crate) use steady::steady;
 
 /// The driver's parameter `MaximumPiece` in these scenarios: small, so that a write of a few bytes is of several pieces.
 const PIECE: u32 = 8;
@@ -30,6 +30,15 @@ pub(crate) enum Flaw {
 }
 
 impl From<Flaw> for Ended {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Stopped(stop) => Self::Stopped(stop),
+            Flaw::Wrong(what) => Self::Wrong(what),
+        }
+    }
+}
+
+impl From<Flaw> for Failure {
     fn from(flaw: Flaw) -> Self {
         match flaw {
             Flaw::Stopped(stop) => Self::Stopped(stop),

@@ -79,7 +79,6 @@ enum Ended {
 
 struct Written {
     write: Write,
-    began: Phase,
     ended: Ended,
     cancelled: bool,
 }
@@ -138,7 +137,6 @@ impl Course {
         }
         self.writes.borrow_mut().push(Written {
             write,
-            began,
             ended,
             cancelled,
         });

@@ -12,9 +12,10 @@ mod words;
 
 use std::io::{self, Write};
 
-use kmdf_host::Record;
+use kmdf_host::{Record, Trace};
 
-use crate::args::TraceForm;
+use crate::args::{Driver, TraceForm};
+use crate::output::{self, Output};
 
 pub(crate) use stream::Stream;
 
@@ -34,5 +35,27 @@ pub(crate) fn renderer(form: TraceForm, actors: &[&str], width: usize) -> Box<dy
         TraceForm::Table => Box::new(table::Table::new(width)),
         TraceForm::Sequence => Box::new(sequence::Sequence::new(actors, width)),
         TraceForm::Json => Box::new(json::Json::new()),
+    }
+}
+
+/// Prints a run that was recorded to the end, and an empty line if it is for people.
+pub(crate) fn print(form: TraceForm, driver: Driver, recorded: &Trace) -> io::Result<()> {
+    let actors = ["app", driver.service(), driver.lower()];
+    let mut renderer = renderer(form, &actors, output::width());
+    let mut out = Output::stdout();
+    renderer.records(&recorded.records, &mut out)?;
+    renderer.finish(&mut out)?;
+    if form != TraceForm::Json {
+        writeln!(out)?;
+    }
+    out.flush()
+}
+
+/// Where the summary goes: with json the trace is all that goes to standard output.
+pub(crate) fn summary_output(form: Option<TraceForm>) -> Output {
+    if form == Some(TraceForm::Json) {
+        Output::stderr()
+    } else {
+        Output::stdout()
     }
 }

@@ -16,7 +16,7 @@ fn row(run: &Ended, kind: &str) -> (u64, u64, String) {
     let mut row = rows
         .find(|row| row.clone().next() == Some(kind))
         .unwrap_or_else(|| panic!("no {kind} in\n{}", run.out));
-    let mut number = || row.nth(0).unwrap().parse::<u64>().ok();
+    let mut number = || row.next().unwrap().parse::<u64>().ok();
     number();
     let [injected, survived] = [number().unwrap(), number().unwrap()];
     (injected, survived, row.collect::<Vec<_>>().join(" "))
