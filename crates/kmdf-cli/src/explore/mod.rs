@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use kmdf_host::{Exploration, Failure, Host, Schedule, Trace};
+use kmdf_host::{Exploration, ExploreFailure, Failure, Host, Schedule, Trace};
 
 pub(crate) use args::ExploreArgs;
 
@@ -53,20 +53,24 @@ fn explore(args: &ExploreArgs) -> io::Result<ExitCode> {
 }
 
 fn ended(args: &ExploreArgs, exploration: &Exploration) -> ExitCode {
-    let Some(failed) = exploration.failures.first() else {
-        return ExitCode::SUCCESS;
-    };
+    match exploration.failures.first() {
+        None => ExitCode::SUCCESS,
+        Some(failed) => {
+            output::complain(&complaint(args, failed));
+            ExitCode::from(output::FAILED)
+        }
+    }
+}
+
+/// What is wrong, and the command that shows it again.
+fn complaint(args: &ExploreArgs, failed: &ExploreFailure) -> String {
     let unlike = if failed.reproduced {
         ""
     } else {
-        "\nwarning: this run did not fail in the same way when it was run again"
+        "\nit did not fail in the same way when it was run again"
     };
-    output::complain(&format!(
-        "{}{unlike}\nthe same run again: {}",
-        failed.failure,
-        args.replay_command(&failed.schedule)
-    ));
-    ExitCode::from(output::FAILED)
+    let again = args.replay_command(&failed.schedule);
+    format!("{}{unlike}\nthe same run again: {again}", failed.failure)
 }
 
 fn replay(args: &ExploreArgs, schedule: &Schedule) -> io::Result<ExitCode> {
@@ -90,5 +94,50 @@ fn show(args: &ExploreArgs, unless_told: Option<TraceForm>, recorded: &Trace) ->
     match args.trace.or(unless_told) {
         Some(form) => trace::print(form, args.driver, recorded),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use kmdf_host::{Report, Ticks, Totals};
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn args(line: &str) -> ExploreArgs {
+        match Cli::parse_from(line.split(' ')).command {
+            Command::Explore(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_complaint_says_how_to_run_it_again() {
+        let report = Report {
+            violations: Vec::new(),
+            stop: None,
+            totals: Totals::default(),
+            time: Ticks::ZERO,
+        };
+        let mut failed = ExploreFailure {
+            schedule: "path:3=1,9=2".parse().unwrap(),
+            failure: Failure::Wrong("the write is lost".to_owned()),
+            report,
+            trace: Trace::default(),
+            reproduced: true,
+        };
+        let told = complaint(&args("kmdf explore usb-bulk --exhaustive 2"), &failed);
+        assert_eq!(
+            told,
+            "the write is lost\nthe same run again: kmdf explore usb-bulk --replay path:3=1,9=2"
+        );
+        failed.reproduced = false;
+        let told = complaint(&args("kmdf explore usb-bulk --verifier off"), &failed);
+        assert!(told.contains("did not fail in the same way"), "{told}");
+        assert!(
+            told.ends_with("--replay path:3=1,9=2 --verifier off"),
+            "{told}"
+        );
     }
 }

@@ -113,14 +113,8 @@ impl Holding {
             return CancelDisposition::Complete(outcome);
         };
         let waited = irp.now() - held.since;
-        match held.answer {
-            Answer::After(AT_TIMEOUT) if waited == AT_TIMEOUT => {
-                irp.tally("race of completion and time-out: time-out first");
-            }
-            Answer::After(EARLY) if waited == EARLY => {
-                irp.tally("race of completion and cancel: cancel first");
-            }
-            _ => {}
+        if held.answer == Answer::After(AT_TIMEOUT) && waited == AT_TIMEOUT {
+            irp.tally("race of completion and time-out: time-out first");
         }
         match irp.choose(2) {
             0 => CancelDisposition::Complete(outcome),

@@ -114,13 +114,15 @@ impl Course {
                 let io = thread.submit_write(file, offset, &data);
                 thread.sleep(moment(thread));
                 cancelled = true;
-                thread.tally(if thread.result(io).is_some() {
-                    "race of completion and cancel: completion first"
-                } else {
-                    "cancel: in time"
-                });
+                if thread.result(io).is_some() {
+                    thread.tally("race of completion and cancel: completion first");
+                }
                 thread.cancel(io);
-                Ended::Known(thread.wait(io))
+                let result = thread.wait(io);
+                if result.status == STATUS_CANCELLED {
+                    thread.tally("race of completion and cancel: cancel first");
+                }
+                Ended::Known(result)
             }
             2 => {
                 let io = thread.begin_write(file, offset, &data);
@@ -150,20 +152,20 @@ impl Course {
             result.status,
             STATUS_DEVICE_NOT_CONNECTED | STATUS_NO_SUCH_DEVICE
         );
+        // Only the function driver stops for power: it purges its pipe, and then its queue is held.
+        let stops = self.driver == Driver::UsbBulk;
         match (began, ended) {
-            (Phase::Working, Phase::GoingDown) if success => {
-                thread.tally("race of completion and power-down: completion first");
+            (Phase::Working, Phase::GoingDown) if stops && success => {
+                thread.tally("race of completion and purge for power-down: completion first");
             }
-            (Phase::Working | Phase::GoingDown, Phase::GoingDown | Phase::Down | Phase::Back)
-                if gone =>
-            {
-                thread.tally("race of completion and power-down: power-down first");
+            (Phase::Working, Phase::GoingDown | Phase::Down) if stops && gone => {
+                thread.tally("race of completion and purge for power-down: purge first");
             }
-            (Phase::GoingDown | Phase::Down, Phase::Back) if success => {
-                thread.tally("race of write and queue stop: held until power-up");
+            (Phase::GoingDown, Phase::GoingDown | Phase::Down) if stops && gone => {
+                thread.tally("race of write and queue stop: presented first");
             }
-            (Phase::GoingDown, Phase::GoingDown) if success => {
-                thread.tally("race of write and queue stop: presented before");
+            (Phase::GoingDown | Phase::Down, Phase::Back) if stops && success => {
+                thread.tally("race of write and queue stop: stop first, held until power-up");
             }
             (Phase::Working, Phase::GoingAway) if success => {
                 thread.tally("race of completion and removal: completion first");
@@ -203,7 +205,7 @@ impl Course {
                 self.phase.set(Phase::Back);
                 if agreed && !NT_SUCCESS(thread.pnp(self.stack, PnpIrp::StartDevice)) {
                     thread.tally("pnp: did not start again");
-                    self.remove(thread);
+                    self.surprise_remove(thread);
                 }
             }
             3 => {
@@ -211,10 +213,7 @@ impl Course {
                 self.unplug(thread);
                 // The bus driver notices later.
                 thread.sleep(moment(thread));
-                self.phase.set(Phase::GoingAway);
-                thread.pnp(self.stack, PnpIrp::SurpriseRemoval);
-                thread.wait_closed(self.stack);
-                self.remove(thread);
+                self.surprise_remove(thread);
             }
             // Nobody removes a device in an orderly way while it is open.
             _ => {
@@ -222,6 +221,8 @@ impl Course {
                 thread.wait_closed(self.stack);
                 if NT_SUCCESS(thread.pnp(self.stack, PnpIrp::QueryRemoveDevice)) {
                     self.remove(thread);
+                } else {
+                    thread.tally("pnp: not removed, opened again");
                 }
             }
         }
@@ -233,6 +234,13 @@ impl Course {
         if self.driver == Driver::UsbBulk {
             thread.with_lower(self.lower, RacyUsb::disconnect);
         }
+    }
+
+    fn surprise_remove(&self, thread: &HostThread<'_>) {
+        self.phase.set(Phase::GoingAway);
+        thread.pnp(self.stack, PnpIrp::SurpriseRemoval);
+        thread.wait_closed(self.stack);
+        self.remove(thread);
     }
 
     fn remove(&self, thread: &HostThread<'_>) {
@@ -347,11 +355,23 @@ mod tests {
         }
     }
 
-    /// Who may win each race.
-    const RACES: [[&str; 2]; 1] = [[
+    /// Races of both drivers, and who wins them.
+    const RACES: [&str; 6] = [
         "race of completion and time-out: completion first",
         "race of completion and time-out: time-out first",
-    ]];
+        "race of completion and cancel: completion first",
+        "race of completion and cancel: cancel first",
+        "race of completion and removal: completion first",
+        "race of completion and removal: removal first",
+    ];
+
+    /// Races of a driver that stops for power.
+    const POWER_RACES: [&str; 4] = [
+        "race of completion and purge for power-down: completion first",
+        "race of completion and purge for power-down: purge first",
+        "race of write and queue stop: presented first",
+        "race of write and queue stop: stop first, held until power-up",
+    ];
 
     #[test]
     fn races_end_both_ways() {
@@ -363,7 +383,11 @@ mod tests {
                     *seen.entry(what).or_insert(0) += count;
                 }
             }
-            for way in RACES.concat() {
+            let power = match driver {
+                Driver::WriteFilter => &[][..],
+                Driver::UsbBulk => &POWER_RACES,
+            };
+            for way in RACES.iter().chain(power) {
                 assert!(seen.contains_key(way), "{driver:?}, {way}: {seen:#?}");
             }
         }

@@ -27,6 +27,8 @@ struct Stack {
     lower: LowerId,
     devices: Vec<Obj<Device>>,
     removed: bool,
+    /// Its removal has begun: the I/O manager opens it no more.
+    closed_to_all: bool,
     turn: Rc<Turn>,
 }
 
@@ -41,6 +43,7 @@ impl Stacks {
             lower,
             devices: Vec::new(),
             removed: false,
+            closed_to_all: false,
             turn: Rc::default(),
         });
         StackId(stacks.len() - 1)
@@ -63,6 +66,14 @@ impl Stacks {
 
     pub(super) fn is_removed(&self, stack: StackId) -> bool {
         self.with(stack, |stack| stack.removed)
+    }
+
+    pub(super) fn refuses_opens(&self, stack: StackId) -> bool {
+        self.with(stack, |stack| stack.closed_to_all || stack.removed)
+    }
+
+    pub(super) fn refuse_opens(&self, stack: StackId, refuse: bool) {
+        self.with(stack, |stack| stack.closed_to_all = refuse);
     }
 
     pub(super) fn set_removed(&self, stack: StackId) {

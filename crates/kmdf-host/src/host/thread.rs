@@ -4,7 +4,7 @@ use core::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use kmdf_sys::{NT_SUCCESS, NTSTATUS, STATUS_NO_SUCH_DEVICE};
+use kmdf_sys::{NT_SUCCESS, NTSTATUS, STATUS_NO_SUCH_DEVICE, STATUS_PLUGPLAY_QUERY_VETOED};
 
 use super::Host;
 use super::io::{self, FileId, IoId, Mode};
@@ -149,9 +149,9 @@ impl HostThread<'_> {
     ///
     /// # Errors
     ///
-    /// The status of a create request that failed, such as `STATUS_NO_SUCH_DEVICE` after removal.
+    /// The status of a create request that failed; `STATUS_NO_SUCH_DEVICE` once the stack is being removed.
     pub fn open(&self, stack: StackId) -> Result<FileId, NTSTATUS> {
-        if self.stacks.is_removed(stack) {
+        if self.stacks.refuses_opens(stack) {
             return Err(STATUS_NO_SUCH_DEVICE);
         }
         let device = self.stacks.top(self.system, stack);
@@ -254,17 +254,49 @@ impl HostThread<'_> {
 
     /// Sends a request of the PnP or power manager to a stack, when an earlier one has come to its end; gives its final
     /// status.
+    ///
+    /// From the query or the surprise on, a stack that is to be removed is opened no more. The PnP manager itself refuses
+    /// the query, with `STATUS_PLUGPLAY_QUERY_VETOED`, while a file is open.
     pub fn pnp(&self, stack: StackId, irp: PnpIrp) -> NTSTATUS {
         let turn = self.stacks.turn(stack);
         turn.take(self.system, stack.0);
-        let status = self
-            .system
-            .send_pnp(&self.stacks.path(self.system, stack), irp);
-        if irp == PnpIrp::RemoveDevice {
-            self.stacks.set_removed(stack);
-        }
+        let status = self.send_pnp(stack, irp);
         turn.give_up(self.system);
         status
+    }
+
+    fn send_pnp(&self, stack: StackId, irp: PnpIrp) -> NTSTATUS {
+        let path = self.stacks.path(self.system, stack);
+        match irp {
+            PnpIrp::QueryRemoveDevice => {
+                let bottom = self.stacks.bottom(self.system, stack);
+                if self.system.ios.is_open_above(&bottom) {
+                    return STATUS_PLUGPLAY_QUERY_VETOED;
+                }
+                self.stacks.refuse_opens(stack, true);
+                let status = self.system.send_pnp(&path, irp);
+                if !NT_SUCCESS(status) {
+                    self.stacks.refuse_opens(stack, false);
+                }
+                status
+            }
+            PnpIrp::CancelRemoveDevice => {
+                let status = self.system.send_pnp(&path, irp);
+                self.stacks.refuse_opens(stack, false);
+                status
+            }
+            PnpIrp::SurpriseRemoval => {
+                self.stacks.refuse_opens(stack, true);
+                self.system.send_pnp(&path, irp)
+            }
+            PnpIrp::RemoveDevice => {
+                self.stacks.refuse_opens(stack, true);
+                let status = self.system.send_pnp(&path, irp);
+                self.stacks.set_removed(stack);
+                status
+            }
+            _ => self.system.send_pnp(&path, irp),
+        }
     }
 
     fn prepare_write(&self, file: FileId, offset: u64, data: &[u8]) -> Rc<Io> {
