@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fault_sweep::operations::{self, COVERED};
 use fault_sweep::{surface, sweep, undisturbed};
-use kmdf_host::{Allocation, FaultKind, Status};
+use kmdf_host::{
+    Allocation, FaultKind, Host, HostConfig, LowerConfig, Malformation, Status, Stop, Sweep,
+    UsbDescriptors, UsbDevice, UsbInterface,
+};
 use kmdf_sys::{
-    STATUS_ACCESS_VIOLATION, STATUS_END_OF_FILE, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS,
+    STATUS_ACCESS_VIOLATION, STATUS_DEVICE_NOT_CONNECTED, STATUS_END_OF_FILE,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS,
 };
 
 /// Pairs of faults for each operation.
@@ -137,5 +140,82 @@ fn every_fallible_function_is_swept() {
             names.contains(operation) || ["load", "add"].contains(operation),
             "{function}: there is no operation `{operation}`"
         );
+    }
+}
+
+/// Descriptors as no device should have them: the driver does not start, or works, and leaves nothing.
+#[test]
+fn usb_bulk_survives_every_malformed_device() {
+    let mut started = Vec::new();
+    for how in Malformation::ALL {
+        let scenario = |host: &Host| -> Result<(), Stop> {
+            let interface = UsbInterface::new(0).bulk(0x81, 512).bulk(0x01, 512);
+            let descriptors = UsbDescriptors::new(0x1209, 0x0001).interface(interface);
+            let device = UsbDevice::new(descriptors.malformed(how));
+            let lower = host.add_lower(device, LowerConfig::new("usb device"));
+            let driver = host.load("usb-bulk", usb_bulk::driver_entry)?;
+            let stack = host.plug(lower, &[driver])?;
+            let file = host.open(stack)?;
+            host.write(file, 0, &[7; 1000])?;
+            host.close(file)
+        };
+        let sweep = Sweep::new(HostConfig::new().verifier(true)).pairs(20);
+        let report = Host::sweep_faults(&sweep, scenario);
+        assert!(report.is_clean(), "{how:?}: {report}");
+        let undisturbed = Host::run_with_fault(&sweep, None, scenario);
+        if undisturbed.failed_steps.is_empty() {
+            assert_eq!(
+                undisturbed.statuses.keys().collect::<Vec<_>>(),
+                [&STATUS_SUCCESS],
+                "{how:?}"
+            );
+            started.push(how);
+        }
+    }
+    assert_eq!(
+        started,
+        [
+            Malformation::WrongType,
+            Malformation::MissingInterface,
+            Malformation::MissingEndpoint,
+            Malformation::EndpointOutside,
+            Malformation::DuplicateEndpoint,
+            Malformation::ZeroMaxPacket,
+        ]
+    );
+}
+
+/// The device is pulled out at every URB in turn.
+#[test]
+fn usb_bulk_survives_a_device_that_goes_at_every_urb() {
+    for nth in 1.. {
+        let interface = UsbInterface::new(0).bulk(0x01, 512);
+        let mut device = UsbDevice::new(UsbDescriptors::new(0x1209, 0x0001).interface(interface));
+        device.disconnect_at(nth);
+        let host = Host::new(HostConfig::new().verifier(true));
+        host.set_parameter("usb-bulk", "MaximumPiece", 512);
+        let lower = host.add_lower(device, LowerConfig::new("usb device"));
+        let driver = host.load("usb-bulk", usb_bulk::driver_entry).unwrap();
+        if let Ok(stack) = host.plug(lower, &[driver]) {
+            let file = host.open(stack).unwrap();
+            for _ in 0..3 {
+                let result = host.write(file, 0, &[7; 1000]).unwrap();
+                let status = Status(result.status);
+                assert!(
+                    [STATUS_SUCCESS, STATUS_DEVICE_NOT_CONNECTED].contains(&result.status),
+                    "{nth}: {status}"
+                );
+                assert_eq!(status.is_success(), result.information == 1000, "{nth}");
+            }
+            host.surprise_remove(stack).unwrap();
+            host.close(file).unwrap();
+        }
+        let connected = host.with_lower(lower, |device: &mut UsbDevice| device.is_connected());
+        let report = host.finish();
+        assert!(report.is_clean(), "{nth}: {report}");
+        if connected {
+            assert!(nth > 10, "only {nth} URBs");
+            return;
+        }
     }
 }

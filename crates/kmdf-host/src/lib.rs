@@ -69,8 +69,8 @@ pub use host::{
 };
 pub use lower::{
     CancelDisposition, ControlAnswer, Delayed, Disk, Disposition, FailNth, Loopback, LowerConfig,
-    LowerDevice, LowerId, LowerIrp, OnCancel, Outcome, Reply, Scripted, Seen, Setup, UsbCounters,
-    UsbDescriptors, UsbDevice, UsbEndpoint, UsbFault, UsbInterface,
+    LowerDevice, LowerId, LowerIrp, Malformation, OnCancel, Outcome, Reply, Scripted, Seen, Setup,
+    UsbCounters, UsbDescriptors, UsbDevice, UsbEndpoint, UsbFault, UsbInterface,
 };
 pub use nt_status::{Status, UnknownStatus};
 pub use report::{BugcheckKind, Origin, Place, Report, Subject, Totals, Violation, ViolationKind};

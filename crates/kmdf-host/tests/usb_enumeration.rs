@@ -156,68 +156,6 @@ fn pipe_information() {
 }
 
 #[test]
-fn devices_that_cannot_be_enumerated() {
-    let good = descriptors();
-    let configuration = good.configuration().to_vec();
-    let raw = |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut bytes = configuration.clone();
-        change(&mut bytes);
-        UsbDescriptors::from_bytes(good.device(), &bytes)
-    };
-    let cases = [
-        (
-            "no configuration",
-            raw(&|bytes| bytes.clear()),
-            STATUS_UNSUCCESSFUL,
-        ),
-        (
-            "a total below the header",
-            raw(&|bytes| bytes[2] = 8),
-            STATUS_UNSUCCESSFUL,
-        ),
-        (
-            "a total that changes",
-            good.clone().then_configuration(&{
-                let mut bytes = configuration.clone();
-                bytes[2] += 1;
-                bytes
-            }),
-            STATUS_DEVICE_DATA_ERROR,
-        ),
-        (
-            "a descriptor without length",
-            raw(&|bytes| bytes[9] = 0),
-            STATUS_INVALID_PARAMETER,
-        ),
-        (
-            "a descriptor that is cut off",
-            raw(&|bytes| bytes[2] -= 1),
-            STATUS_INVALID_PARAMETER,
-        ),
-        (
-            "a gap in the settings",
-            raw(&|bytes| bytes[12] = 1),
-            STATUS_INVALID_DEVICE_REQUEST,
-        ),
-        (
-            "no interface",
-            raw(&|bytes| {
-                bytes.truncate(9);
-                bytes[2] = 9;
-            }),
-            STATUS_INVALID_DEVICE_REQUEST,
-        ),
-    ];
-    for (what, descriptors, expected) in cases {
-        let bench = usb_with(descriptors);
-        let (status, usb) = on_thread(&bench.host, create_usb);
-        assert_eq!(status, expected, "{what}");
-        assert!(usb.is_null());
-        finish(bench);
-    }
-}
-
-#[test]
 fn interfaces_without_descriptors_or_declaration() {
     let good = descriptors();
     let mut none = good.configuration()[..9].to_vec();

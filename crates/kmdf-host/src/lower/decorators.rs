@@ -3,6 +3,7 @@
 use kmdf_sys::NTSTATUS;
 
 use super::{CancelDisposition, Disposition, LowerDevice, LowerIrp, Outcome};
+use crate::fx::pnp_irp::PnpIrp;
 use crate::time::Ticks;
 use crate::trace::IrpId;
 
@@ -45,6 +46,10 @@ impl<D: LowerDevice> LowerDevice for Delayed<D> {
     fn ready(&mut self) -> Vec<(IrpId, Ticks, Outcome)> {
         self.inner.ready()
     }
+
+    fn pnp(&mut self, irp: PnpIrp) -> NTSTATUS {
+        self.inner.pnp(irp)
+    }
 }
 
 /// A device that fails one IRP without doing anything for it.
@@ -74,6 +79,7 @@ impl<D: LowerDevice> LowerDevice for FailNth<D> {
     fn dispatch(&mut self, irp: &mut LowerIrp<'_>) -> Disposition {
         self.seen += 1;
         if self.seen == self.nth {
+            irp.fail_urb(self.status);
             return Disposition::Complete(Outcome::new(self.status, 0));
         }
         self.inner.dispatch(irp)
@@ -89,5 +95,9 @@ impl<D: LowerDevice> LowerDevice for FailNth<D> {
 
     fn ready(&mut self) -> Vec<(IrpId, Ticks, Outcome)> {
         self.inner.ready()
+    }
+
+    fn pnp(&mut self, irp: PnpIrp) -> NTSTATUS {
+        self.inner.pnp(irp)
     }
 }

@@ -30,8 +30,8 @@ pub use irp::LowerIrp;
 pub use loopback::Loopback;
 pub use scripted::{OnCancel, Reply, Scripted, Seen};
 pub use usb::{
-    ControlAnswer, Setup, UsbCounters, UsbDescriptors, UsbDevice, UsbEndpoint, UsbFault,
-    UsbInterface,
+    ControlAnswer, Malformation, Setup, UsbCounters, UsbDescriptors, UsbDevice, UsbEndpoint,
+    UsbFault, UsbInterface,
 };
 
 /// Bugcheck code of an IRP that is completed twice.

@@ -47,6 +47,8 @@ pub struct Reply {
     pub on_cancel: OnCancel,
     /// What is put into the transfer buffer before completing.
     pub data: Option<Vec<u8>>,
+    /// Whether the IRP is completed twice.
+    pub twice: bool,
 }
 
 impl Reply {
@@ -64,6 +66,7 @@ impl Reply {
             when: When::AtOnce,
             on_cancel,
             data: None,
+            twice: false,
         }
     }
 
@@ -92,6 +95,13 @@ impl Reply {
     #[must_use]
     pub const fn on_cancel(mut self, on_cancel: OnCancel) -> Self {
         self.on_cancel = on_cancel;
+        self
+    }
+
+    /// Completes the IRP twice, however it comes to be completed: the run ends there, with bugcheck 0x44.
+    #[must_use]
+    pub const fn twice(mut self) -> Self {
+        self.twice = true;
         self
     }
 
@@ -245,6 +255,9 @@ impl LowerDevice for Scripted {
         let reply = &self.replies[number];
         if reply.on_cancel == OnCancel::Ignore {
             irp.ignore_cancel();
+        }
+        if reply.twice {
+            irp.complete_twice();
         }
         let outcome = Self::outcome(reply, irp);
         match reply.when {

@@ -52,7 +52,7 @@ pub(crate) fn moved(irp: &Irp) -> Option<(u32, Urb)> {
 }
 
 /// The URB status that goes with a status.
-const fn usbd_status(status: NTSTATUS) -> USBD_STATUS {
+pub(super) const fn usbd_status(status: NTSTATUS) -> USBD_STATUS {
     match status {
         STATUS_CANCELLED => USBD_STATUS_CANCELED,
         STATUS_NO_SUCH_DEVICE | STATUS_DEVICE_NOT_CONNECTED => USBD_STATUS_DEVICE_GONE,

@@ -183,6 +183,12 @@ impl UsbDescriptors {
         self
     }
 
+    /// The same with another configuration, whatever the bytes are.
+    pub(super) fn with_configuration(mut self, configuration: Vec<u8>) -> Self {
+        self.configurations = vec![configuration];
+        self
+    }
+
     /// The device descriptor.
     #[must_use]
     pub fn device(&self) -> &[u8] {

@@ -76,6 +76,11 @@ pub enum UsbFault {
         /// Bytes moved before.
         after: u32,
     },
+    /// The device sends more than was asked for, after so many bytes.
+    Babble {
+        /// Bytes moved before.
+        after: u32,
+    },
     /// The transfer succeeds, but only so many bytes are moved.
     Short {
         /// Bytes moved.
@@ -94,6 +99,7 @@ impl UsbFault {
         match self {
             Self::Stall { after }
             | Self::Nak { after }
+            | Self::Babble { after }
             | Self::Disconnect { after }
             | Self::Fail { after, .. } => after,
             Self::Short { length } => length,
@@ -370,6 +376,7 @@ impl UsbEndpoint {
                 status,
                 moved,
             }),
+            UsbFault::Babble { .. } => Some(End::new(USBD_STATUS_BABBLE_DETECTED, moved)),
             UsbFault::Disconnect { .. } => Some(End::new(USBD_STATUS_DEVICE_GONE, moved)),
             UsbFault::Nak { .. } | UsbFault::Short { .. } => None,
         }

@@ -1,9 +1,10 @@
 //! What a lower device sees of a URB, and how it answers one.
 
-use kmdf_sys::{_URB_BULK_OR_INTERRUPT_TRANSFER, USBD_STATUS, USHORT};
+use kmdf_sys::{_URB_BULK_OR_INTERRUPT_TRANSFER, NTSTATUS, USBD_STATUS, USHORT};
 
 use super::{Setup, urb_of};
 use crate::lower::LowerIrp;
+use crate::lower::urb::usbd_status;
 
 impl LowerIrp<'_> {
     /// `UrbHeader.Function` of the URB it carries.
@@ -34,6 +35,14 @@ impl LowerIrp<'_> {
     #[must_use]
     pub fn setup(&self) -> Option<Setup> {
         Setup::of(urb_of(self)?)
+    }
+
+    /// Ends the URB it carries, if there is one, as the USB stack does with this status, nothing having been moved.
+    pub fn fail_urb(&mut self, status: NTSTATUS) {
+        if let Some(urb) = urb_of(self) {
+            urb.set_status(usbd_status(status));
+            urb.set_transfer_length(0);
+        }
     }
 
     /// Sets `UrbHeader.Status` of the URB it carries, if there is one.

@@ -5,6 +5,7 @@ mod control;
 mod descriptors;
 mod endpoint;
 mod irp;
+mod malformation;
 
 use core::fmt;
 use core::mem::offset_of;
@@ -18,8 +19,8 @@ use kmdf_sys::missing::{
 };
 use kmdf_sys::{
     _URB_CONTROL_DESCRIPTOR_REQUEST, _URB_GET_CURRENT_FRAME_NUMBER, _URB_PIPE_REQUEST, NT_SUCCESS,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_NO_SUCH_DEVICE, STATUS_SUCCESS,
-    ULONG, URB_FUNCTION_ABORT_PIPE, URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER,
+    NTSTATUS, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_NO_SUCH_DEVICE,
+    STATUS_SUCCESS, ULONG, URB_FUNCTION_ABORT_PIPE, URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER,
     URB_FUNCTION_GET_CURRENT_FRAME_NUMBER, URB_FUNCTION_GET_DESCRIPTOR_FROM_DEVICE,
     URB_FUNCTION_GET_STATUS_FROM_DEVICE, URB_FUNCTION_SELECT_CONFIGURATION,
     URB_FUNCTION_SELECT_INTERFACE, URB_FUNCTION_SYNC_CLEAR_STALL, URB_FUNCTION_SYNC_RESET_PIPE,
@@ -28,6 +29,7 @@ use kmdf_sys::{
 };
 
 use super::{CancelDisposition, Disposition, LowerDevice, LowerIrp, Outcome};
+use crate::fx::pnp_irp::PnpIrp;
 use crate::time::Ticks;
 use crate::trace::IrpId;
 use crate::usb::urb::Urb;
@@ -36,6 +38,7 @@ use endpoint::{Data, End, Step};
 pub use control::{ControlAnswer, Setup};
 pub use descriptors::{UsbDescriptors, UsbInterface};
 pub use endpoint::{UsbCounters, UsbEndpoint, UsbFault};
+pub use malformation::Malformation;
 
 /// The handle of the control pipe.
 const CONTROL_PIPE: usize = 0x9000;
@@ -113,6 +116,8 @@ pub struct UsbDevice {
     behind: Option<Box<dyn LowerDevice>>,
     reports_enumeration: bool,
     counters: UsbCounters,
+    /// The URB at which it is pulled out, by its number; 0 for none.
+    disconnects_at: u64,
 }
 
 impl fmt::Debug for UsbDevice {
@@ -156,6 +161,7 @@ impl UsbDevice {
             behind: None,
             reports_enumeration: false,
             counters: UsbCounters::default(),
+            disconnects_at: 0,
         }
     }
 
@@ -228,6 +234,11 @@ impl UsbDevice {
         self.end_held(|_| true, USBD_STATUS_DEVICE_GONE);
     }
 
+    /// Pulls the device out when the `nth` URB from now arrives, whatever it is for; 1 is the next.
+    pub const fn disconnect_at(&mut self, nth: u64) {
+        self.disconnects_at = self.counters.urbs + nth;
+    }
+
     /// Whether it is plugged in.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
@@ -291,6 +302,10 @@ impl UsbDevice {
             urb.set_status(USBD_STATUS_DEVICE_GONE);
             urb.set_transfer_length(0);
             return Disposition::Complete(Outcome::new(STATUS_NO_SUCH_DEVICE, 0));
+        }
+        if self.counters.urbs == self.disconnects_at {
+            self.disconnect();
+            return finish(urb, End::new(USBD_STATUS_DEVICE_GONE, 0));
         }
         if let Some(behind) = &mut self.behind {
             if !is_enumeration(urb) {
@@ -499,6 +514,13 @@ impl LowerDevice for UsbDevice {
             }
             // Completed from outside.
             _ => outcome,
+        }
+    }
+
+    fn pnp(&mut self, irp: PnpIrp) -> NTSTATUS {
+        match &mut self.behind {
+            Some(behind) => behind.pnp(irp),
+            None => STATUS_SUCCESS,
         }
     }
 
