@@ -282,6 +282,9 @@ pub unsafe extern "C" fn ExFreePool(memory: PVOID) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ExFreePoolWithTag(memory: PVOID, _tag: ULONG) {
     enter("ExFreePoolWithTag", |system| {
+        if let Some(size) = system.pool.size_of(memory) {
+            system.check_freed_memory(memory, size);
+        }
         if !system.pool.free(memory) {
             system.bugcheck_os(
                 BugcheckKind::BadFree,
@@ -324,6 +327,7 @@ pub unsafe extern "C" fn IoAllocateMdl(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn IoFreeMdl(mdl: PMDL) {
     enter("IoFreeMdl", |system| {
+        system.check_freed_mdl(mdl);
         if !system.mdls.free(mdl) {
             system.bugcheck_os(
                 BugcheckKind::BadFree,

@@ -31,6 +31,10 @@ pub(crate) struct Counters {
     pub(crate) urbs: Cell<u64>,
     pub(crate) lower_irps: Cell<u64>,
     pub(crate) breaks: Cell<u64>,
+    /// Requests that drivers were given.
+    pub(crate) presented: Cell<u64>,
+    /// The most of them that a driver had of one queue at one time.
+    pub(crate) most_owned: Cell<u64>,
     /// References on operating-system objects that drivers hold.
     pub(crate) os_references: Cell<i64>,
     /// What scenarios and lower devices have counted; a few, so that a search is cheap.

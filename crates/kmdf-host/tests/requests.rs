@@ -300,7 +300,14 @@ fn formatting_a_request_in_flight_frees_its_irp_under_the_driver_below() {
         assert_eq!(format_write(target(), request, memory), STATUS_SUCCESS);
     });
     let report = bench.host.finish();
-    assert_eq!(report.violations[0].kind, ViolationKind::IrpFreedInFlight);
+    let found: Vec<_> = report.violations.iter().map(|found| found.kind).collect();
+    assert_eq!(
+        found,
+        [
+            ViolationKind::FormattedInFlight,
+            ViolationKind::IrpFreedInFlight
+        ]
+    );
 }
 
 #[test]

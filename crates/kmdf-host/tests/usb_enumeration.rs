@@ -6,7 +6,7 @@ mod usb_support;
 use std::ptr;
 
 use common::*;
-use kmdf_host::{HostConfig, UsbDescriptors, UsbDevice};
+use kmdf_host::{HostConfig, UsbDescriptors, UsbDevice, ViolationKind};
 use kmdf_sys::missing::*;
 use kmdf_sys::*;
 use usb_support::*;
@@ -152,7 +152,7 @@ fn pipe_information() {
             (0x81, 2 * 1024 * 1024)
         );
     });
-    finish(bench);
+    assert_eq!(found(bench), [ViolationKind::StructureSize]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::attributes::Rules;
 use super::class::{Kind, Obj};
 use super::object::Object;
 use crate::faults::Allocation;
+use crate::report::ViolationKind;
 use crate::system::System;
 
 /// References to objects, in order of addition.
@@ -107,9 +108,11 @@ impl System {
             .position(|known| Rc::ptr_eq(known, &item));
         match index {
             Some(index) => self.remove_from_collection(&collection, index),
-            None => {
-                self.debug_break("WdfCollectionRemove of an object that is not in the collection")
-            }
+            None => self.misuse(
+                ViolationKind::NotInCollection,
+                collection.rc(),
+                "the object is not in the collection",
+            ),
         }
     }
 
@@ -120,7 +123,11 @@ impl System {
         if index < collection.items.borrow().len() {
             self.remove_from_collection(&collection, index);
         } else {
-            self.debug_break("WdfCollectionRemoveItem beyond the end of the collection");
+            self.misuse(
+                ViolationKind::NotInCollection,
+                collection.rc(),
+                "the index is beyond the end of the collection",
+            );
         }
     }
 

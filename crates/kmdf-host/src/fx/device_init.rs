@@ -16,6 +16,7 @@ use kmdf_sys::{
 use super::attributes::{Attributes, Rules};
 use super::driver::Module;
 use super::object::Object;
+use crate::report::ViolationKind;
 use crate::system::device::{DeviceObject, IoType};
 use crate::system::slab::Slab;
 use crate::system::{PASSIVE_LEVEL, System};
@@ -123,7 +124,10 @@ impl System {
         if callbacks.Size as usize == size_of::<_WDF_PNPPOWER_EVENT_CALLBACKS>() {
             init.pnp.set(callbacks);
         } else {
-            self.debug_break("WDF_PNPPOWER_EVENT_CALLBACKS has a wrong Size");
+            self.misuse_of_call(
+                ViolationKind::StructureSize,
+                "WDF_PNPPOWER_EVENT_CALLBACKS has a wrong Size",
+            );
         }
     }
 
@@ -169,7 +173,10 @@ impl System {
         self.require(config, "IoTypeConfig");
         let config = self.get(config);
         if config.Size as usize != size_of::<_WDF_IO_TYPE_CONFIG>() {
-            self.debug_break("WDF_IO_TYPE_CONFIG has a wrong Size");
+            self.misuse_of_call(
+                ViolationKind::StructureSize,
+                "WDF_IO_TYPE_CONFIG has a wrong Size",
+            );
             return;
         }
         if let Some(io_type) = io_type_of(config.ReadWriteIoType) {
@@ -214,7 +221,10 @@ impl System {
         self.require(config, "FileObjectConfig");
         let config = self.get(config);
         if config.Size as usize != size_of::<_WDF_FILEOBJECT_CONFIG>() {
-            self.debug_break("WDF_FILEOBJECT_CONFIG has a wrong Size");
+            self.misuse_of_call(
+                ViolationKind::StructureSize,
+                "WDF_FILEOBJECT_CONFIG has a wrong Size",
+            );
             return;
         }
         match self.attributes(attributes, Rules::DEVICE) {

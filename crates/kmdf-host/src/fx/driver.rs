@@ -20,6 +20,7 @@ use super::object::{Level, Object, Scope};
 use super::registry::service_path;
 use super::string::{Text, unicode_over, utf16z};
 use crate::faults::Allocation;
+use crate::report::ViolationKind;
 use crate::system::{PASSIVE_LEVEL, System};
 use crate::trace::Actor;
 
@@ -300,7 +301,10 @@ impl System {
         self.require(version, "VersionAvailableParams");
         let version = self.get(version);
         if version.Size as usize != size_of::<kmdf_sys::_WDF_DRIVER_VERSION_AVAILABLE_PARAMS>() {
-            self.debug_break("WDF_DRIVER_VERSION_AVAILABLE_PARAMS has a wrong Size");
+            self.misuse_of_call(
+                ViolationKind::StructureSize,
+                "WDF_DRIVER_VERSION_AVAILABLE_PARAMS has a wrong Size",
+            );
             return 0;
         }
         u8::from(version.MajorVersion == 1 && version.MinorVersion <= 33)

@@ -67,6 +67,15 @@ impl System {
             self.debug_break("WdfObjectDelete of an object that only the framework may delete");
             return;
         }
+        if let Kind::Request(request) = &object.kind
+            && request.is_received()
+        {
+            self.violation_on(
+                ViolationKind::ReceivedRequestDeleted,
+                &object,
+                "WdfObjectDelete of a request that came from a queue".to_owned(),
+            );
+        }
         if object.delete_called.replace(true) {
             self.violation_on(
                 ViolationKind::Delete,

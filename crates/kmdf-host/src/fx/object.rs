@@ -76,6 +76,8 @@ pub(crate) struct Object {
     pub(crate) scope: Cell<Scope>,
     pub(crate) lock: RefCell<Option<Rc<CallbackLock>>>,
     pub(crate) origin: Origin,
+    /// The callback of the driver's in which a DDI created it; empty outside callbacks.
+    pub(crate) created_in: Cell<&'static str>,
 }
 
 /// Where the places of ordinary children begin.
@@ -103,6 +105,7 @@ impl Object {
             scope: Cell::new(Scope::None),
             lock: RefCell::new(None),
             origin,
+            created_in: Cell::new(""),
         }
     }
 
@@ -232,6 +235,7 @@ impl System {
         }
         let object = Rc::new(Object::new(kind, parent.driver.get(), self.origin()));
         object.level.set(parent.level.get());
+        object.created_in.set(self.scheduler.context.callback.get());
         self.framework.objects.insert(&object);
         if let Some(context) = contexts {
             context.belongs_to(object.handle.get());

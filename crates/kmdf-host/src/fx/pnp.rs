@@ -397,6 +397,7 @@ impl System {
             let _: () = call_device!(self, device, EvtDeviceSelfManagedIoCleanup);
         }
         device.pnp.state.set(PnpState::Removed);
+        self.check_growth(device.rc());
         self.dispose(device.rc());
         self.destroy_children(device.rc());
     }

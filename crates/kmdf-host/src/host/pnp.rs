@@ -343,6 +343,7 @@ impl System {
     pub(super) fn delete_driver(&self, module: &Rc<Module>) {
         let object: Option<Rc<Object>> = module.driver().map(|driver| Rc::clone(driver.rc()));
         if let Some(object) = object {
+            self.check_growth(&object);
             self.delete_object(&object);
         }
         module.unlink();

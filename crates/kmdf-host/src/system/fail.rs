@@ -204,6 +204,13 @@ impl System {
         self.violation_on(kind, object, format!("{}: {reason}", self.ddi()));
     }
 
+    /// As [`System::misuse`], where no object is involved.
+    #[cold]
+    pub(crate) fn misuse_of_call(&self, kind: ViolationKind, reason: &'static str) {
+        self.count_break(reason);
+        self.violation(kind, format!("{}: {reason}", self.ddi()));
+    }
+
     fn count_break(&self, reason: &'static str) {
         if self.verifier() {
             self.counters.breaks.set(self.counters.breaks.get() + 1);

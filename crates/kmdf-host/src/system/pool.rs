@@ -59,6 +59,12 @@ impl Pool {
     }
 
     /// What was not freed, in the order of allocation.
+    /// The size of the block at this address.
+    pub(crate) fn size_of(&self, memory: *mut c_void) -> Option<usize> {
+        let blocks = self.blocks.borrow();
+        blocks.get(&memory.addr()).map(|block| block.size)
+    }
+
     pub(crate) fn blocks(&self) -> Vec<Block> {
         let mut blocks: Vec<Block> = self.blocks.borrow().values().copied().collect();
         blocks.sort_unstable_by_key(|block| block.number);

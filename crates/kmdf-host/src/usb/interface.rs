@@ -22,6 +22,7 @@ use super::{UsbInterface, UsbPipe, own_options, seconds};
 use crate::fx::attributes::{Attributes, Rules};
 use crate::fx::class::Obj;
 use crate::fx::target::TargetState;
+use crate::report::ViolationKind;
 use crate::system::{PASSIVE_LEVEL, System};
 
 /// Size of an interface's information without pipes.
@@ -146,7 +147,10 @@ impl System {
     fn has_pipe_information_size(&self, information: PWDF_USB_PIPE_INFORMATION) -> bool {
         let right = self.get(information).Size as usize == size_of::<_WDF_USB_PIPE_INFORMATION>();
         if !right {
-            self.debug_break("WDF_USB_PIPE_INFORMATION has the wrong size");
+            self.misuse_of_call(
+                ViolationKind::StructureSize,
+                "WDF_USB_PIPE_INFORMATION has the wrong size",
+            );
         }
         right
     }

@@ -21,6 +21,7 @@ use crate::fx::request::{Request, Routine, Source};
 use crate::fx::target::buffer::{Range, RequestBuffer};
 use crate::fx::target::submit::{SendOptions, Submitted};
 use crate::fx::target::{IoTarget, TargetState};
+use crate::report::ViolationKind;
 use crate::system::System;
 use crate::system::scheduler::{Thread, WaitReason, Wake};
 
@@ -503,7 +504,9 @@ impl System {
             if pipe.reader().is_some_and(|reader| reader.submitted.get())
                 && pipe.target.state.get() == TargetState::Started
             {
-                self.debug_break(
+                self.misuse(
+                    ViolationKind::ReaderRunning,
+                    object,
                     "a pipe with a continuous reader was not stopped before it was removed",
                 );
             }

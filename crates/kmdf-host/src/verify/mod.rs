@@ -2,6 +2,8 @@
 
 mod bugcheck_kind;
 mod callback;
+mod growth;
+mod in_flight;
 pub(crate) mod irql;
 mod irql_limits;
 mod locks;

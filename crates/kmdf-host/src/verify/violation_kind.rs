@@ -100,6 +100,10 @@ super::findings! {
     ReceivedRequestDeleted: "ReqDelete",
         "A request that came from a queue is completed, never deleted.",
         "Complete the request.";
+    /// A received request was sent without a completion routine.
+    NoCompletionRoutine: "CompletionRoutine",
+        "A received request that is sent comes back to the driver, whose completion routine completes it; only with WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET it does not.",
+        "Call WdfRequestSetCompletionRoutine before WdfRequestSend, or send and forget.";
     /// Send options that contradict each other or the call.
     SendOptions: "SendOptions",
         "WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET goes with no other option and with no synchronous call, and a time-out with its flag.",
@@ -195,6 +199,26 @@ super::findings! {
         "Pool is freed once, with the tag that it was allocated with.",
         "Forget the pointer when the block is freed.";
 
+    /// Memory was freed that a request in flight describes.
+    BufferFreedInFlight: "BufferInFlight",
+        "The memory and the MDL of a request that is sent belong to the lower driver until the completion routine is called.",
+        "Free them in the completion routine, or use a WDFMEMORY, which the framework keeps for as long as a request is formatted with it.";
+    /// A request in flight describes memory on the stack of a function that has returned.
+    BufferOutOfScope: "BufferInFlight",
+        "The buffer of an asynchronous request outlives the function that sends it: the lower driver uses it until the completion routine is called.",
+        "Use a WDFMEMORY, or memory in the context of the request or the device.";
+    /// A pipe was removed, or its device powered down, while its continuous reader was running.
+    ReaderRunning: "ReaderStopped",
+        "A pipe with a continuous reader is started in EvtDeviceD0Entry and stopped in EvtDeviceD0Exit.",
+        "Call WdfIoTargetStop for the pipe's target in EvtDeviceD0Exit.";
+    /// A structure was passed whose `Size` is not that of the structure.
+    StructureSize: "StructureSize",
+        "The Size of a structure tells the framework its version; with a wrong one the framework fails the call or ignores the structure.",
+        "Initialize the structure with its INIT function.";
+    /// An item was taken out of a collection that does not hold it.
+    NotInCollection: "CollectionItem",
+        "An item is removed from a collection once for each time that it was added.",
+        "Remember who removes the item, or look it up before it is removed.";
     /// A thread never ended its wait.
     Blocked: "Blocked",
         "Every wait ends.",

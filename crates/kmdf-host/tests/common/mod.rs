@@ -9,7 +9,9 @@ use std::ffi::c_void;
 use std::ptr;
 use std::rc::Rc;
 
-use kmdf_host::{Host, HostConfig, LowerConfig, LowerDevice, LowerId, StackId};
+use kmdf_host::{
+    Host, HostConfig, LowerConfig, LowerDevice, LowerId, StackId, Stop, ViolationKind,
+};
 use kmdf_sys::*;
 
 /// Calls a WDF function.
@@ -275,13 +277,24 @@ pub(crate) fn bench_on(
     on: LowerConfig,
     hooks: Hooks,
 ) -> Bench {
+    let host = Host::new(config);
+    let (stack, lower) = attach(&host, lower, on, hooks).expect("the stack starts");
+    Bench { host, stack, lower }
+}
+
+/// Loads the driver into a machine and starts a stack of it on a lower device.
+pub(crate) fn attach(
+    host: &Host,
+    lower: impl LowerDevice + 'static,
+    on: LowerConfig,
+    hooks: Hooks,
+) -> Result<(StackId, LowerId), Stop> {
     HOOKS.set(hooks);
     LOG.set(Vec::new());
-    let host = Host::new(config);
-    let driver = host.load("filter", driver_entry).expect("the driver loads");
+    let driver = host.load("filter", driver_entry)?;
     let lower = host.add_lower(lower, on);
-    let stack = host.plug(lower, &[driver]).expect("the stack starts");
-    Bench { host, stack, lower }
+    let stack = host.plug(lower, &[driver])?;
+    Ok((stack, lower))
 }
 
 /// Runs `f` as driver code and returns its result.
@@ -414,9 +427,17 @@ pub(crate) fn delete<H>(object: *mut H) {
 pub(crate) fn bugcheck(bench: &Bench, f: impl FnOnce() + 'static) -> kmdf_host::Bugcheck {
     bench.host.spawn("test", f);
     match bench.host.run() {
-        Err(kmdf_host::Stop::Bugcheck(bugcheck)) => *bugcheck,
+        Err(Stop::Bugcheck(bugcheck)) => *bugcheck,
         other => panic!("expected a bugcheck, got {other:?}"),
     }
+}
+
+/// Ends the run, which nothing stopped, and gives what was found wrong.
+pub(crate) fn found(bench: Bench) -> Vec<ViolationKind> {
+    let report = bench.host.finish();
+    assert_eq!(report.stop, None);
+    let found = report.violations.iter();
+    found.map(|violation| violation.kind).collect()
 }
 
 /// A bench without a driver's queue, for tests that call DDIs from a thread.

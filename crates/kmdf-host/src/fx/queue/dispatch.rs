@@ -229,6 +229,7 @@ impl System {
     fn present(&self, queue: &Obj<Queue>, request: &Obj<Request>) {
         request.place.set(Place::Driver);
         queue.remember_driver_owned(request);
+        self.count_presented(queue);
         let Some(irp) = request.irp() else {
             return;
         };

@@ -7,6 +7,7 @@ use kmdf_sys::missing::STATUS_WDF_BUSY;
 use super::Queue;
 use crate::fx::class::Obj;
 use crate::fx::request::{Place, Request, Source, StopState};
+use crate::report::ViolationKind;
 use crate::system::System;
 
 impl System {
@@ -22,7 +23,7 @@ impl System {
         if self.verifier()
             && let Err(why) = self.may_forward(&request, own.as_ref(), &target)
         {
-            self.debug_break(why);
+            self.misuse(ViolationKind::NotOwned, request.rc(), why);
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         if !target.accepts.get() {
@@ -79,6 +80,7 @@ impl System {
         if request.cancelable.replace(false) {
             request.cancel_callback.set(None);
         }
+        request.marked.set(false);
         Self::off_queue(request);
         request.stop_state.set(StopState::None);
         request.place.set(Place::Arriving);
@@ -88,7 +90,11 @@ impl System {
     pub(crate) fn wdf_request_requeue(&self, request: WDFREQUEST) -> NTSTATUS {
         let request: Obj<Request> = self.object(request);
         let Some(queue) = request.current_queue() else {
-            self.debug_break("a request was requeued that does not come from a queue");
+            self.misuse(
+                ViolationKind::NotOwned,
+                request.rc(),
+                "the request does not come from a queue",
+            );
             return STATUS_INVALID_DEVICE_REQUEST;
         };
         if !queue.is_manual() {
@@ -96,8 +102,10 @@ impl System {
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         if self.verifier() && (!request.is_driver_owned() || request.cancelable.get()) {
-            self.debug_break(
-                "a request was requeued that the driver does not own or that is cancelable",
+            self.misuse(
+                ViolationKind::NotOwned,
+                request.rc(),
+                "the driver does not own the request, or it is cancelable",
             );
             return STATUS_INVALID_DEVICE_REQUEST;
         }

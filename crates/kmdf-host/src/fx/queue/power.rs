@@ -5,6 +5,7 @@ use kmdf_sys::{_WDF_REQUEST_STOP_ACTION_FLAGS as stop_action, BOOLEAN, WDFREQUES
 use super::Queue;
 use crate::fx::class::Obj;
 use crate::fx::request::{Request, StopState};
+use crate::report::ViolationKind;
 use crate::system::System;
 use crate::system::scheduler::{WaitReason, Wake};
 
@@ -260,7 +261,11 @@ impl System {
             return;
         };
         if request.stop_state.get() != StopState::Notified {
-            self.debug_break("WdfRequestStopAcknowledge of a request that is not being stopped");
+            self.misuse(
+                ViolationKind::NotOwned,
+                request.rc(),
+                "the request is not being stopped",
+            );
             return;
         }
         if self.verifier()

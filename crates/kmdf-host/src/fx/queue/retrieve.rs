@@ -96,6 +96,7 @@ impl System {
             Self::off_queue(&request);
             request.place.set(Place::Driver);
             queue.remember_driver_owned(&request);
+            self.count_presented(queue);
             if self.completes_as_empty(queue, &request) {
                 self.complete_received(&request, STATUS_SUCCESS);
                 continue;

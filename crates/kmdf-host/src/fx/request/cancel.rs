@@ -10,6 +10,7 @@ use kmdf_sys::{
 use super::Request;
 use crate::fx::class::Obj;
 use crate::fx::object::Object;
+use crate::report::ViolationKind;
 use crate::system::System;
 use crate::system::irp::CancelRoutine;
 
@@ -57,6 +58,7 @@ impl System {
         let status = self.mark_cancelable(&request, callback);
         if status == STATUS_CANCELLED {
             request.cancel_callback.set(None);
+            request.marked.set(false);
         }
         status
     }
@@ -70,17 +72,26 @@ impl System {
             self.null_parameter("EvtRequestCancel");
         }
         if !request.is_received() || request.queue.borrow().is_none() {
-            self.debug_break("a request was marked cancelable that does not come from a queue");
+            self.misuse(
+                ViolationKind::CancelState,
+                request.rc(),
+                "the request does not come from a queue",
+            );
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         if self.verifier() && (!request.is_driver_owned() || request.cancelable.get()) {
-            self.debug_break("a request was marked cancelable that the driver does not own or that is cancelable already");
+            self.misuse(
+                ViolationKind::CancelState,
+                request.rc(),
+                "the request is cancelable already, or not the driver's",
+            );
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         let Some(irp) = request.irp() else {
             self.null_irp(request);
         };
         request.cancel_callback.set(callback);
+        request.marked.set(true);
         let purging = request
             .current_queue()
             .is_some_and(|queue| queue.cancels_driver_requests.get());
@@ -97,15 +108,19 @@ impl System {
     pub(crate) fn wdf_request_unmark_cancelable(&self, request: WDFREQUEST) -> NTSTATUS {
         let request: Obj<Request> = self.object(request);
         if request.queue.borrow().is_none() {
-            self.debug_break(
-                "WdfRequestUnmarkCancelable of a request that does not come from a queue",
+            self.misuse(
+                ViolationKind::CancelState,
+                request.rc(),
+                "the request does not come from a queue, or was completed",
             );
             return STATUS_INVALID_DEVICE_REQUEST;
         }
-        if self.verifier()
-            && (!request.is_driver_owned() || request.cancel_callback.get().is_none())
-        {
-            self.debug_break("WdfRequestUnmarkCancelable of a request that is not cancelable");
+        if self.verifier() && (!request.is_driver_owned() || !request.marked.get()) {
+            self.misuse(
+                ViolationKind::CancelState,
+                request.rc(),
+                "the request is not marked cancelable, or not the driver's",
+            );
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         if !request.cancelable.replace(false) {
@@ -115,6 +130,7 @@ impl System {
             irp.cancel_routine.borrow_mut().take();
         }
         request.cancel_callback.set(None);
+        request.marked.set(false);
         STATUS_SUCCESS
     }
 

@@ -16,6 +16,7 @@ use crate::fx::attributes::{Attributes, Rules};
 use crate::fx::class::{Kind, Obj};
 use crate::fx::object::Object;
 use crate::fx::target::IoTarget;
+use crate::report::ViolationKind;
 use crate::system::System;
 use crate::system::irp::{Allocator, Irp};
 use crate::system::slab::NotFound;
@@ -139,7 +140,11 @@ impl System {
             return STATUS_INVALID_PARAMETER;
         }
         if request.in_flight.get() && self.client_at_least(9) {
-            self.debug_break("WdfRequestReuse of a request that is still sent");
+            self.misuse(
+                ViolationKind::ReusedInFlight,
+                request.rc(),
+                "the request is still sent",
+            );
         }
         if self.client_at_least(9) {
             request.routine.set(Routine::None);
@@ -180,6 +185,7 @@ impl System {
             }
         }
         request.sticky_cancel.set(false);
+        request.used.set(false);
         STATUS_SUCCESS
     }
 
@@ -218,7 +224,11 @@ impl System {
             && self.client_at_least(11)
         {
             if request.in_flight.get() {
-                self.debug_break("a request was deleted that is still sent");
+                self.misuse(
+                    ViolationKind::DeletedInFlight,
+                    object,
+                    "the request is still sent",
+                );
             }
             if request.irp().is_some() {
                 self.release_format(&request);

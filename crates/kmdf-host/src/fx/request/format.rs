@@ -150,7 +150,8 @@ impl System {
                 format!("the driver below returned {claimed} bytes for a buffer of {count}; the framework would copy them all"),
             );
         }
-        if count > 0 && !user.is_null() {
+        // The address is taken away from the IRP when the driver frees the memory too early.
+        if count > 0 && !user.is_null() && !irp.user_buffer.get().is_null() {
             copy(buffer.as_ptr(), user, count);
         }
     }

@@ -150,6 +150,8 @@ pub(crate) struct Request {
     pub(crate) cancel_callback: Cell<Option<unsafe extern "C" fn(WDFREQUEST)>>,
     /// It is marked cancelable and nobody has cancelled it yet.
     pub(crate) cancelable: Cell<bool>,
+    /// The driver marked it cancelable and has not unmarked it, whether or not it was cancelled; what the verifier knows.
+    pub(crate) marked: Cell<bool>,
     pub(crate) stop_state: Cell<StopState>,
     /// The MDL the framework made over the system buffer.
     pub(crate) own_mdl: Cell<PMDL>,
@@ -163,6 +165,8 @@ pub(crate) struct Request {
     pub(crate) ignores_state: Cell<bool>,
     /// Set by every cancel, cleared only by reuse.
     pub(crate) sticky_cancel: Cell<bool>,
+    /// It was sent since it was made or reused.
+    pub(crate) used: Cell<bool>,
     pub(crate) timed_out: Cell<bool>,
     pub(crate) timer_allocated: Cell<bool>,
     pub(crate) timer: Cell<Option<TimerId>>,
@@ -187,6 +191,7 @@ impl Request {
             in_caller_context: Cell::new(false),
             cancel_callback: Cell::new(None),
             cancelable: Cell::new(false),
+            marked: Cell::new(false),
             stop_state: Cell::new(StopState::None),
             own_mdl: Cell::new(ptr::null_mut()),
             format: RefCell::new(Format::new()),
@@ -197,6 +202,7 @@ impl Request {
             pended: Cell::new(false),
             ignores_state: Cell::new(false),
             sticky_cancel: Cell::new(false),
+            used: Cell::new(false),
             timed_out: Cell::new(false),
             timer_allocated: Cell::new(false),
             timer: Cell::new(None),

@@ -12,6 +12,7 @@ use super::format::empty_params;
 use super::{CompletionFunction, Request, Routine};
 use crate::faults::Allocation;
 use crate::fx::class::Obj;
+use crate::report::ViolationKind;
 use crate::system::System;
 use crate::system::irp::{IRP_MJ_CREATE, Parameters};
 
@@ -120,7 +121,10 @@ impl System {
         let request: Obj<Request> = self.object(request);
         self.require(params, "Params");
         if self.get(params).Size as usize != size_of::<_WDF_REQUEST_COMPLETION_PARAMS>() {
-            self.debug_break("WDF_REQUEST_COMPLETION_PARAMS has a wrong Size");
+            self.misuse_of_call(
+                ViolationKind::StructureSize,
+                "WDF_REQUEST_COMPLETION_PARAMS has a wrong Size",
+            );
             return;
         }
         let format = request.format.borrow();
@@ -144,7 +148,10 @@ impl System {
         let request: Obj<Request> = self.object(request);
         self.require(out, "Parameters");
         if usize::from(self.get(out).Size) != size_of::<_WDF_REQUEST_PARAMETERS>() {
-            self.debug_break("WDF_REQUEST_PARAMETERS has a wrong Size");
+            self.misuse_of_call(
+                ViolationKind::StructureSize,
+                "WDF_REQUEST_PARAMETERS has a wrong Size",
+            );
             return;
         }
         if self.is_completed(&request) {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use kmdf_sys::{
-    BOOLEAN, NTSTATUS, PIO_STACK_LOCATION, PWDF_REQUEST_SEND_OPTIONS,
+    BOOLEAN, NTSTATUS, PIO_STACK_LOCATION, PWDF_REQUEST_SEND_OPTIONS, STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
     WDFIOTARGET, WDFREQUEST,
 };
@@ -13,6 +13,7 @@ use crate::fx::class::Obj;
 use crate::fx::target::IoTarget;
 use crate::fx::target::submit::{SendOptions, Submitted};
 use crate::report::BugcheckKind;
+use crate::report::ViolationKind;
 use crate::system::fail::{code, request_error};
 use crate::system::irp::{Irp, Parameters};
 use crate::system::{PASSIVE_LEVEL, System};
@@ -28,8 +29,20 @@ impl System {
         let request: Obj<Request> = self.object(request);
         let options = match self.send_options(options) {
             Ok(options) => options,
-            Err(_) => {
-                return self.refuse(&request, STATUS_INVALID_PARAMETER, "invalid send options");
+            Err(status) => {
+                let (kind, what) = if status == STATUS_INFO_LENGTH_MISMATCH {
+                    (
+                        ViolationKind::StructureSize,
+                        "WDF_REQUEST_SEND_OPTIONS has a wrong Size",
+                    )
+                } else {
+                    (
+                        ViolationKind::SendOptions,
+                        "the flags are unknown or contradict each other",
+                    )
+                };
+                self.misuse(kind, request.rc(), what);
+                return self.refuse(&request, STATUS_INVALID_PARAMETER);
             }
         };
         let target: Obj<IoTarget> = self.object(target);
@@ -40,11 +53,12 @@ impl System {
             return self.send_and_wait(&request, &target, options);
         }
         if request.is_received() && matches!(request.routine.get(), Routine::None) {
-            return self.refuse(
-                &request,
-                STATUS_INVALID_DEVICE_REQUEST,
+            self.misuse(
+                ViolationKind::NoCompletionRoutine,
+                request.rc(),
                 "a received request was sent without a completion routine",
             );
+            return self.refuse(&request, STATUS_INVALID_DEVICE_REQUEST);
         }
         match self.submit(&request, &target, options, options.timeout) {
             Submitted::Send => {
@@ -56,12 +70,7 @@ impl System {
         }
     }
 
-    fn refuse(&self, request: &Obj<Request>, status: NTSTATUS, why: &'static str) -> BOOLEAN {
-        self.debug_break(why);
-        self.refuse_quietly(request, status)
-    }
-
-    fn refuse_quietly(&self, request: &Obj<Request>, status: NTSTATUS) -> BOOLEAN {
+    fn refuse(&self, request: &Obj<Request>, status: NTSTATUS) -> BOOLEAN {
         match request.irp() {
             Some(irp) => irp.status.set(status),
             None => self.null_irp(request),
@@ -83,22 +92,28 @@ impl System {
 
     fn send_and_forget(&self, request: &Obj<Request>, target: &Obj<IoTarget>) -> BOOLEAN {
         if !request.is_received() {
-            // Only traced, so this is no debug break.
-            return self.refuse_quietly(request, STATUS_INVALID_DEVICE_STATE);
+            // The framework only traces it, so this is no debug break.
+            self.violation_on(
+                ViolationKind::SendOptions,
+                request.rc(),
+                format!(
+                    "{}: only a received request can be sent and forgotten",
+                    self.ddi()
+                ),
+            );
+            return self.refuse(request, STATUS_INVALID_DEVICE_STATE);
         }
         if request.format.borrow().exists {
-            return self.refuse(
-                request,
-                STATUS_INVALID_DEVICE_REQUEST,
+            self.misuse(
+                ViolationKind::SendOptions,
+                request.rc(),
                 "a request that was formatted for a target cannot be sent and forgotten",
             );
+            return self.refuse(request, STATUS_INVALID_DEVICE_REQUEST);
         }
         let (Some(irp), Some(device)) = (request.irp(), target.device.borrow().clone()) else {
-            return self.refuse(
-                request,
-                STATUS_INVALID_DEVICE_STATE,
-                "the target has nothing to send to",
-            );
+            self.debug_break("the target has nothing to send to");
+            return self.refuse(request, STATUS_INVALID_DEVICE_STATE);
         };
         let from = self.actor(request.rc().driver.get());
         let queue = self.detach_received(request);

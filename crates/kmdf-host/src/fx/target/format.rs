@@ -15,6 +15,7 @@ use crate::faults::Allocation;
 use crate::fx::class::Obj;
 use crate::fx::memory::copy;
 use crate::fx::request::Request;
+use crate::report::ViolationKind;
 use crate::system::System;
 use crate::system::device::IoType;
 use crate::system::irp::{
@@ -30,6 +31,13 @@ impl System {
         request: &Obj<Request>,
         target: &IoTarget,
     ) -> Result<Rc<Irp>, NTSTATUS> {
+        if request.in_flight.get() {
+            self.violation_on(
+                ViolationKind::FormattedInFlight,
+                request.rc(),
+                format!("{}: the request is still sent", self.ddi()),
+            );
+        }
         self.release_format(request);
         let needed = target.stack_size.get();
         if needed == 0 {

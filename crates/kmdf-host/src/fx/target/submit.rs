@@ -69,6 +69,12 @@ impl System {
         if send_and_forget && options.Flags != SEND_AND_FORGET {
             return Err(STATUS_INVALID_PARAMETER);
         }
+        if options.Flags & TIMEOUT != 0 && options.Timeout == 0 {
+            self.violation(
+                ViolationKind::TimeoutZero,
+                format!("{}: the time-out is 0, so there is none", self.ddi()),
+            );
+        }
         Ok(SendOptions {
             synchronous: options.Flags & SYNCHRONOUS != 0,
             ignores_state: options.Flags & IGNORE_TARGET_STATE != 0,
@@ -163,6 +169,16 @@ impl System {
             }
         };
         if request.sticky_cancel.get() {
+            if request.used.get() {
+                self.violation_on(
+                    ViolationKind::StaleCancel,
+                    request.rc(),
+                    format!(
+                        "{}: the request was cancelled after it had been sent before, and has not been reused since",
+                        self.ddi()
+                    ),
+                );
+            }
             return Submitted::Refused(STATUS_CANCELLED);
         }
         if !send && irp.cancel.get() {
@@ -172,6 +188,7 @@ impl System {
         request.ignores_state.set(options.ignores_state);
         *request.target.borrow_mut() = Some(Rc::clone(target.rc()));
         request.in_flight.set(true);
+        request.used.set(true);
         self.add_reference(request.rc());
         if let Some(timeout) = timer {
             self.start_request_timer(request, timeout);

@@ -1,0 +1,19 @@
+//! Small wrong drivers, each with one classic mistake, and their corrected twins: the model must name the mistake of the
+//! one within the stated number of seeds and be silent about the other.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../usb_support/mod.rs"]
+mod usb_support;
+
+mod cancelling;
+mod completion;
+mod kit;
+mod lifetime;
+mod locks;
+mod memory;
+mod power;
+mod sending;
+mod setup;
+mod start;
+mod table;
