@@ -41,6 +41,14 @@ pub(crate) enum Command {
 /// Exit code: 0 when all passed, 1 otherwise.
 #[derive(Args, Debug)]
 pub(crate) struct ConformanceArgs {
+    /// Tell also how many of each section of the semantics passed and failed
+    #[arg(long)]
+    pub(crate) sections: bool,
+
+    /// Run the cases in this process, without the first so many, and tell the process above where it is
+    #[arg(long, hide = true, value_name = "N")]
+    pub(crate) worker: Option<usize>,
+
     /// The files of cases
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,

@@ -1,7 +1,7 @@
 //! One case, run in a machine of its own.
 
 use core::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use kmdf_host::{ClientVersion, DriverId, Host, HostConfig, LowerId, Policy, Stop, Ticks};
@@ -46,6 +46,8 @@ pub(crate) struct Run {
     pub(crate) driver: Cell<Option<DriverId>>,
     pub(crate) names: RefCell<BTreeMap<String, Entity>>,
     pub(crate) variables: RefCell<BTreeMap<String, Variable>>,
+    /// The variables that some step makes, which may be looked at before.
+    pub(crate) made_by_steps: BTreeSet<String>,
     pub(crate) callbacks: RefCell<Vec<Rc<Callback>>>,
     pub(crate) frames: RefCell<Vec<Frame>>,
     frame_numbers: Cell<usize>,
@@ -65,6 +67,9 @@ pub(crate) struct Run {
     running: RefCell<Vec<usize>>,
     after_left: Cell<usize>,
     main_done: Cell<bool>,
+    /// How many steps have begun.
+    begun: Cell<usize>,
+    on_step: fn(usize),
     /// The callback that stands for EvtDriverDeviceAdd now.
     pub(crate) adding: RefCell<Option<String>>,
     /// The devices below the devices of the driver, by their names.
@@ -76,9 +81,18 @@ pub(crate) struct Run {
 /// How a case ended.
 pub(crate) type Verdict = Result<(), (Option<usize>, Problem)>;
 
-/// Runs a case.
-pub(crate) fn run(body: &Body) -> Verdict {
-    let run = Rc::new(Run::new(body.clone()).map_err(|error| (None, error.into()))?);
+/// More steps than any case needs: what executes as many goes round in a circle.
+const STEPS: usize = 20_000;
+
+/// More invocations inside one another than any case needs.
+const DEPTH: usize = 48;
+
+/// The stack of a logical thread, for so many invocations inside one another.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Runs a case; `on_step` is told the number of each step that begins.
+pub(crate) fn run(body: &Body, on_step: fn(usize)) -> Verdict {
+    let run = Rc::new(Run::new(body.clone(), on_step).map_err(|error| (None, error.into()))?);
     CURRENT.set(Some(Rc::clone(&run)));
     let verdict = run.whole();
     CURRENT.set(None);
@@ -108,7 +122,7 @@ pub(crate) fn invoked(signature: Signature, slot: usize, arguments: &[Word]) -> 
 }
 
 impl Run {
-    fn new(body: Body) -> Result<Self, Malformed> {
+    fn new(body: Body, on_step: fn(usize)) -> Result<Self, Malformed> {
         let verifier = body.world.get("verifier").map_or(Ok(false), boolean)?;
         let client = body.world.get("client").map_or(Ok("1.33"), text)?;
         let minor = client
@@ -117,10 +131,12 @@ impl Run {
         let minor = minor.ok_or_else(|| malformed(format!("client {client}")))?;
         let config = HostConfig::new()
             .policy(Policy::InOrder)
+            .stack_bytes(STACK_BYTES)
             .verifier(verifier)
             .client(ClientVersion::kmdf1(minor));
         Ok(Self {
             host: Host::new(config),
+            made_by_steps: body.variables(),
             body,
             driver: Cell::new(None),
             names: RefCell::default(),
@@ -139,6 +155,8 @@ impl Run {
             running: RefCell::default(),
             after_left: Cell::new(0),
             main_done: Cell::new(false),
+            begun: Cell::new(0),
+            on_step,
             adding: RefCell::default(),
             device_belows: RefCell::default(),
             adding_device: RefCell::default(),
@@ -225,6 +243,13 @@ impl Run {
         if self.has_failed() {
             return;
         }
+        let begun = self.begun.get() + 1;
+        self.begun.set(begun);
+        if begun > STEPS {
+            let found = format!("{STEPS} steps executed");
+            return self.fail(index, differs("the case to end", found));
+        }
+        (self.on_step)(index + 1);
         self.running.borrow_mut().push(index);
         let before = self.host.irql();
         if let Some(irql) = step.irql {
@@ -280,6 +305,12 @@ impl Run {
         self.events
             .borrow_mut()
             .push(Event::Callback(callback.name.clone()));
+        if self.frames.borrow().len() >= DEPTH {
+            let step = self.running.borrow().last().copied().unwrap_or(0);
+            let found = format!("{DEPTH} invocations inside one another");
+            self.fail(step, differs("the case to end", found));
+            return callback.returns;
+        }
         let invocation = callback.calls.borrow().len();
         let number = self.frame_numbers.get();
         self.frame_numbers.set(number + 1);
@@ -322,6 +353,10 @@ impl Run {
         let last = running.last().copied();
         if let Stop::Panic { ddi } = stop {
             return Err((last, Problem::Panic((*ddi).to_owned())));
+        }
+        let awaited = |index: &usize| self.body.steps[*index].expect.contains_key("hangs");
+        if matches!(stop, Stop::Deadlock(..)) && running.iter().any(awaited) {
+            return self.hung();
         }
         let Stop::Bugcheck(bugcheck) = stop else {
             return Err((last, differs("the run to go on", stop.to_string())));

@@ -1,5 +1,7 @@
 //! Case files: reading, merging worlds, and what can be said of a step without running it.
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use crate::ddis::{self, Takes};
@@ -15,6 +17,8 @@ pub(crate) struct Case {
     pub(crate) undefined: bool,
     /// What is to be run, or why it cannot be.
     pub(crate) body: Result<Body, Malformed>,
+    /// The case as it is written.
+    pub(crate) source: Value,
 }
 
 /// The world and the steps of a case.
@@ -63,37 +67,71 @@ pub(crate) fn read(source: &str) -> Result<Vec<Case>, Malformed> {
     let world = file
         .get("world")
         .map_or(Ok(Table::new()), |world| table(world).cloned())?;
-    let cases = file
-        .get("case")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    cases
-        .iter()
-        .map(|value| case(table(value)?, &world))
-        .collect()
+    let none = Vec::new();
+    let cases = file.get("case").map_or(Ok(&none), |cases| {
+        cases
+            .as_array()
+            .ok_or_else(|| malformed("`case` is an array of tables"))
+    })?;
+    Ok(cases.iter().map(|value| case(value, &world)).collect())
 }
 
-fn case(case: &Table, world: &Table) -> Result<Case, Malformed> {
-    let required = |key: &str| {
+fn case(value: &Value, world: &Table) -> Case {
+    let word = |key: &str, otherwise: &str| {
+        let text = value.get(key).and_then(Value::as_str);
+        text.unwrap_or(otherwise).to_owned()
+    };
+    let undefined = value.get("undefined").map_or(Ok(false), boolean);
+    Case {
+        id: word("id", "?"),
+        section: word("section", "?"),
+        undefined: matches!(undefined, Ok(true)),
+        body: table(value).and_then(|case| {
+            check_labels(case)?;
+            if undefined? {
+                known_keys(case, LABELS).map(|()| Body::default())
+            } else {
+                body(case, world)
+            }
+        }),
+        source: value.clone(),
+    }
+}
+
+/// The keys of a case that is not run.
+const LABELS: &[&str] = &["id", "what", "section", "undefined"];
+
+/// Id, title and section have the form that the format gives them.
+fn check_labels(case: &Table) -> Result<(), Malformed> {
+    let label = |key: &str| {
         let value = case
             .get(key)
-            .ok_or_else(|| malformed(format!("a case without {key}")))?;
-        text(value).map(str::to_owned)
+            .ok_or_else(|| malformed(format!("no {key}")))?;
+        text(value)
     };
-    let id = required("id")?;
-    let section = required("section").unwrap_or_default();
-    let undefined = case.get("undefined").map_or(Ok(false), boolean)?;
-    Ok(Case {
-        id,
-        section,
-        undefined,
-        body: if undefined {
-            known_keys(case, &["id", "what", "section", "undefined"]).map(|()| Body::default())
-        } else {
-            body(case, world)
-        },
-    })
+    let id = label("id")?;
+    let number = id
+        .strip_prefix(|first: char| first.is_ascii_uppercase())
+        .map(|rest| {
+            rest.strip_suffix(|last: char| last.is_ascii_lowercase())
+                .unwrap_or(rest)
+        });
+    if !number.is_some_and(is_number) {
+        return Err(malformed(format!("{id} is no id")));
+    }
+    if label("what")?.chars().count() > 120 {
+        return Err(malformed("what has more than 120 characters"));
+    }
+    let section = label("section")?;
+    let (chapter, part) = section.split_once('.').unwrap_or((section, "0"));
+    if !is_number(chapter) || !is_number(part) {
+        return Err(malformed(format!("{section} is no section")));
+    }
+    Ok(())
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 fn body(case: &Table, world: &Table) -> Result<Body, Malformed> {
@@ -101,12 +139,6 @@ fn body(case: &Table, world: &Table) -> Result<Body, Malformed> {
         case,
         &["id", "what", "section", "undefined", "world", "step"],
     )?;
-    for key in ["what", "section"] {
-        text(
-            case.get(key)
-                .ok_or_else(|| malformed(format!("no {key}")))?,
-        )?;
-    }
     let own = case
         .get("world")
         .map_or(Ok(Table::new()), |world| table(world).cloned())?;
@@ -167,6 +199,12 @@ fn step(value: &Value) -> Result<Step, Malformed> {
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     check_arguments(&does, &arguments)?;
+    if step.contains_key("nth") && !step.contains_key("in") {
+        return Err(malformed("nth without in"));
+    }
+    if does == Does::Check && !step.contains_key("expect") {
+        return Err(malformed("a step without call, do and expect"));
+    }
     let irql = step.get("irql").map(size).transpose()?;
     if irql.is_some_and(|irql| irql > 2) {
         return Err(malformed("irql is 0, 1 or 2"));
@@ -184,6 +222,22 @@ fn step(value: &Value) -> Result<Step, Malformed> {
             .get("expect")
             .map_or(Ok(Table::new()), |expect| table(expect).cloned())?,
     })
+}
+
+impl Body {
+    /// The variables that any step makes: by their address, for a structure, or for what is returned.
+    pub(crate) fn variables(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for step in &self.steps {
+            names.extend(step.named.clone());
+            for value in step.arguments.values() {
+                let address = value.as_str().and_then(|text| text.strip_prefix('&'));
+                let structure = value.get("out").and_then(Value::as_str);
+                names.extend(address.or(structure).map(str::to_owned));
+            }
+        }
+        names
+    }
 }
 
 fn check_arguments(does: &Does, arguments: &Table) -> Result<(), Malformed> {
@@ -277,7 +331,10 @@ mod tests {
             "step 1: unknown key Extra"
         );
         assert_eq!(problem("{ do = \"wait\" }"), "no expectation");
-        assert_eq!(problem("{ in = \"cb\" }"), "no step of the main sequence");
+        assert_eq!(
+            problem("{ in = \"cb\", expect = { at = 0 } }"),
+            "no step of the main sequence"
+        );
         assert!(read("format = 2").is_err());
         assert!(read("formatt = 1").is_err());
     }

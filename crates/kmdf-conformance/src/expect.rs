@@ -272,7 +272,7 @@ impl Run {
                     Err(differs(format!("{name} unchanged"), format!("{found:#x}")))
                 }
             }
-            (Value::String(text), None) if text == "set" => {
+            (Value::String(text), _) if text == "set" => {
                 if found != 0 && variable.block.bytes() != variable.initial {
                     Ok(())
                 } else {
@@ -291,6 +291,9 @@ impl Run {
                 }
                 known_keys(properties, &["refs", "alive"])?;
                 self.check_object(name, found, properties)
+            }
+            (Value::String(text), None) if text.starts_with("STATUS_") => {
+                self.check_status(name, expected, found)
             }
             (value, None) => self.check_word(name, value, found, 8),
             (value, Some(_)) => {

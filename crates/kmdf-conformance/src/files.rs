@@ -1,15 +1,18 @@
 //! Running files of cases and saying how it went.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use toml::Value;
+
 use crate::case_run::{self, Verdict};
 use crate::cases::{self, Body, Case};
-use crate::error::Problem;
+use crate::error::{Malformed, Problem, malformed};
 
 /// How many cases passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +23,15 @@ pub struct Count {
     pub failed: usize,
 }
 
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
 impl Count {
-    fn add(&mut self, passed: bool) {
+    /// Counts one more.
+    pub const fn add(&mut self, passed: bool) {
         if passed {
             self.passed += 1;
         } else {
@@ -47,6 +57,23 @@ impl Outcome {
     }
 }
 
+/// What is told of a run while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// A case, or a file that is none, is next: its section and its id, or `-` and its name.
+    pub unit: fn(&str, &str),
+    /// A step of the case begins; the number counts from 1.
+    pub step: fn(usize),
+}
+
+impl Progress {
+    /// Nobody is told.
+    pub const SILENT: Self = Self {
+        unit: |_, _| (),
+        step: |_| (),
+    };
+}
+
 /// Runs all cases of the files, and writes a line for each, then how many passed and failed.
 ///
 /// Cases marked undefined are not run and not counted. A file that cannot be read or parsed counts as one failure.
@@ -58,38 +85,103 @@ pub fn run_files<P: AsRef<Path>>(
     paths: impl IntoIterator<Item = P>,
     out: &mut dyn Write,
 ) -> io::Result<Outcome> {
-    let mut outcome = Outcome::default();
-    let _texts = PanicTexts::record();
-    for path in paths {
-        let path = path.as_ref();
-        let source = std::fs::read_to_string(path).map_err(|error| error.to_string());
-        let cases = source.and_then(|text| cases::read(&text).map_err(|error| error.to_string()));
-        match cases {
-            Ok(cases) => run_cases(&cases, &mut outcome, out)?,
-            Err(why) => {
-                outcome.total.add(false);
-                writeln!(out, "FAIL {}: {}", path.display(), one_line(&why))?;
-            }
-        }
-    }
-    let Count { passed, failed } = outcome.total;
-    writeln!(out, "{passed} passed, {failed} failed")?;
+    let outcome = run_units(paths, 0, Progress::SILENT, out)?;
+    writeln!(out, "{}", outcome.total)?;
     Ok(outcome)
 }
 
-fn run_cases(cases: &[Case], outcome: &mut Outcome, out: &mut dyn Write) -> io::Result<()> {
-    for case in cases {
-        let verdict = match &case.body {
-            Ok(_) if case.undefined => continue,
-            Ok(body) => run_apart(body),
-            Err(malformed) => Err((None, malformed.clone().into())),
-        };
-        outcome.total.add(verdict.is_ok());
-        let section = outcome.sections.entry(case.section.clone()).or_default();
-        section.add(verdict.is_ok());
-        writeln!(out, "{}", line(&case.id, verdict))?;
+/// Runs the cases of the files, without the first `skip` cases and unreadable files, and writes a line for each.
+///
+/// This is for a process of its own: should the model bring it down, `progress` has told where, and another process goes
+/// on behind that.
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn run_units<P: AsRef<Path>>(
+    paths: impl IntoIterator<Item = P>,
+    skip: usize,
+    progress: Progress,
+    out: &mut dyn Write,
+) -> io::Result<Outcome> {
+    let _texts = PanicTexts::record();
+    let mut units = Units {
+        outcome: Outcome::default(),
+        ids: BTreeMap::new(),
+        skip,
+        progress,
+        out,
+    };
+    for path in paths {
+        units.file(path.as_ref())?;
     }
-    Ok(())
+    Ok(units.outcome)
+}
+
+/// Cases and unreadable files, one after the other.
+struct Units<'a> {
+    outcome: Outcome,
+    /// The cases that have been there, by their ids, and their files.
+    ids: BTreeMap<String, (Value, PathBuf)>,
+    skip: usize,
+    progress: Progress,
+    out: &'a mut dyn Write,
+}
+
+impl Units<'_> {
+    fn file(&mut self, path: &Path) -> io::Result<()> {
+        let source = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        let cases = source.and_then(|text| cases::read(&text).map_err(|error| error.to_string()));
+        match cases {
+            Ok(cases) => cases.into_iter().try_for_each(|case| self.case(case, path)),
+            Err(why) => {
+                if !self.begin("-", &path.display().to_string()) {
+                    return Ok(());
+                }
+                self.outcome.total.add(false);
+                writeln!(self.out, "FAIL {}: {}", path.display(), one_line(&why))
+            }
+        }
+    }
+
+    /// Whether the next unit is one to run.
+    fn begin(&mut self, section: &str, name: &str) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        (self.progress.unit)(section, name);
+        true
+    }
+
+    fn case(&mut self, case: Case, path: &Path) -> io::Result<()> {
+        let other = self.other_of_this_id(&case, path);
+        if case.undefined && case.body.is_ok() || !self.begin(&case.section, &case.id) {
+            return Ok(());
+        }
+        let verdict = match (&case.body, &other) {
+            (Err(malformed), _) | (Ok(_), Some(malformed)) => Err((None, malformed.clone().into())),
+            (Ok(body), None) => run_apart(body, self.progress.step),
+        };
+        self.outcome.total.add(verdict.is_ok());
+        let section = self.outcome.sections.entry(case.section).or_default();
+        section.add(verdict.is_ok());
+        writeln!(self.out, "{}", line(&case.id, verdict))
+    }
+
+    /// Ids are unique over all files. The same case once more, as when a file is named twice, is only run again.
+    fn other_of_this_id(&mut self, case: &Case, path: &Path) -> Option<Malformed> {
+        let first = self
+            .ids
+            .entry(case.id.clone())
+            .or_insert_with(|| (case.source.clone(), path.to_owned()));
+        (first.0 != case.source).then(|| {
+            malformed(format!(
+                "the id is that of another case in {}",
+                first.1.display()
+            ))
+        })
+    }
 }
 
 type PanicHook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send>;
@@ -125,9 +217,9 @@ impl Drop for PanicTexts {
 }
 
 /// Runs a case on an operating-system thread of its own, so that a panic of the model takes nothing else down.
-fn run_apart(body: &Body) -> Verdict {
+fn run_apart(body: &Body, on_step: fn(usize)) -> Verdict {
     let body = body.clone();
-    let ended = thread::spawn(move || case_run::run(&body)).join();
+    let ended = thread::spawn(move || case_run::run(&body, on_step)).join();
     match ended {
         Ok(Err((step, Problem::Panic(_)))) => Err((step, Problem::Panic(PanicTexts::last()))),
         Ok(verdict) => verdict,

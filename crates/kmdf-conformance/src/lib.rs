@@ -50,4 +50,4 @@ mod structures;
 mod world;
 mod world_usb;
 
-pub use files::{Count, Outcome, run_files};
+pub use files::{Count, Outcome, Progress, run_files, run_units};

@@ -160,7 +160,7 @@ impl Run {
             .cloned()
     }
 
-    /// The variable of this name, made if it is preset or if `create`.
+    /// The variable of this name, made if it is preset, if some step makes it, or if `create`.
     pub(crate) fn variable(&self, name: &str, create: bool) -> Result<Option<Variable>, Malformed> {
         if let Some(variable) = self.variables.borrow().get(name) {
             return Ok(Some(variable.clone()));
@@ -170,7 +170,7 @@ impl Run {
             .world
             .get("var")
             .and_then(|presets| presets.get(name));
-        if preset.is_none() && !create {
+        if preset.is_none() && !create && !self.made_by_steps.contains(name) {
             return Ok(None);
         }
         if self.entity(name).is_some() || self.callback(name).is_some() {
@@ -285,10 +285,19 @@ impl Run {
     }
 
     pub(crate) fn find_requests(&self) {
-        for entity in self.names.borrow().values() {
-            if let Entity::Received(received) = entity {
+        let mut found = Vec::new();
+        for (name, entity) in self.names.borrow().iter() {
+            if let Entity::Received(received) = entity
+                && received.request.get() == 0
+            {
                 self.find_request(received);
+                if received.request.get() != 0 {
+                    found.push(name.clone());
+                }
             }
+        }
+        for name in found {
+            self.set_baseline(&name);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::case_run::{Event, Run};
 use crate::cases::Step;
 use crate::content::Content;
 use crate::ddis::{self, Returns, Takes};
-use crate::error::{Malformed, Problem, malformed};
+use crate::error::{Malformed, Problem, differs, malformed};
 use crate::keys::{self, key, size, text};
 use crate::lower::Answer;
 use crate::memory::{Block, peek, poke};
@@ -138,8 +138,12 @@ impl Run {
                 };
                 let (below, id) = self.belows.borrow()[below].clone();
                 let index = key(arguments, "index", 0, size)?;
-                if index >= self.host.held_by(id) {
-                    return Err(malformed(format!("no pending IRP number {index}")).into());
+                let pending = self.host.held_by(id);
+                if index >= pending {
+                    return Err(differs(
+                        format!("a pending IRP number {index}"),
+                        format!("{pending} pending"),
+                    ));
                 }
                 below.answer_next(Answer::parse(arguments)?);
                 self.host
@@ -157,6 +161,7 @@ impl Run {
                     return Err(malformed(format!("{name} has arrived before")).into());
                 }
                 let status = self.send(name, &received);
+                self.set_baseline(name);
                 Ok(Outcome::action(status, Returns::Status))
             }
             "bind" => {

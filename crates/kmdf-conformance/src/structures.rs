@@ -105,10 +105,9 @@ impl Run {
                 Holds::Word => self.word(value)?,
                 Holds::Function(signature) => self.function(value, signature)?,
                 Holds::TypeInfo => self.type_info(value)?,
-                Holds::Nothing | Holds::Structure(_) if value.as_str() == Some("null") => 0,
-                Holds::Nothing | Holds::Structure(_) => {
-                    return Err(malformed(format!("{path} can only be null")));
-                }
+                Holds::Structure(layout) => self.structure(layout, value)?,
+                Holds::Nothing if value.as_str() == Some("null") => 0,
+                Holds::Nothing => return Err(malformed(format!("{path} can only be null"))),
             };
             put(&path, word)?;
             given.push(path);

@@ -321,8 +321,12 @@ impl Run {
         number
     }
 
-    /// Stack size and script of the device below a device of the driver.
-    fn below_device(&self, device: &str) -> Result<(usize, Option<Value>), Malformed> {
+    /// I/O type, stack size and script of the device below a device of the driver, which has `io` unless a target says more.
+    fn below_device(
+        &self,
+        device: &str,
+        mut io: IoType,
+    ) -> Result<(IoType, usize, Option<Value>), Malformed> {
         let (mut stack, mut script) = (1, None);
         let targets = objects(&self.body.world, "target")?;
         let own = |keys: &&Table| -> Result<bool, Malformed> {
@@ -340,17 +344,20 @@ impl Run {
             sharing.extend(usb.iter().map(|(_, keys)| *keys));
         }
         for keys in sharing {
+            if let Some(name) = keys.get("io") {
+                io = io_type(text(name)?)?.0;
+            }
             stack = key(keys, "stack", stack, size)?;
             script = keys.get("lower").cloned().or(script);
         }
-        Ok((stack, script))
+        Ok((io, stack, script))
     }
 
     fn build_devices(self: &Rc<Self>) -> Built {
         for (name, keys) in self.devices()? {
             known_keys(&keys, &["io", "filter", "started", "std", "level", "scope"])?;
             let (below_io, io) = io_type(key(&keys, "io", "buffered", text)?)?;
-            let (stack, script) = self.below_device(&name)?;
+            let (below_io, stack, script) = self.below_device(&name, below_io)?;
             let usb = self.usb_descriptors(&name)?;
             let run = Rc::clone(self);
             let number = self.new_below(below_io, stack, |lower, config| match usb {

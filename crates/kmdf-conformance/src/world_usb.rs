@@ -192,22 +192,23 @@ impl Run {
 
     /// Finds the handles of pipes whose settings have been selected since.
     pub(crate) fn find_pipes(&self) {
-        let pipes: Vec<Rc<Pipe>> = self
+        let pipes: Vec<(String, Rc<Pipe>)> = self
             .names
             .borrow()
-            .values()
-            .filter_map(|entity| match entity {
-                Entity::Pipe(pipe) => Some(Rc::clone(pipe)),
+            .iter()
+            .filter_map(|(name, entity)| match entity {
+                Entity::Pipe(pipe) => Some((name.clone(), Rc::clone(pipe))),
                 _ => None,
             })
             .collect();
-        for pipe in pipes {
+        for (name, pipe) in pipes {
             let alive = pipe
                 .handles
                 .get()
                 .is_some_and(|(handle, _)| self.host.object_state(Self::handle(handle)).is_some());
             if !alive && let Some(found) = self.find_pipe(&pipe) {
                 pipe.handles.set(Some(found));
+                self.set_baseline(&name);
             }
         }
     }

@@ -136,7 +136,7 @@ fn what_the_format_does_not_have_is_malformed() {
         ),
         (
             "",
-            "{ in = \"nobody\" }, { do = \"wait\" }",
+            "{ in = \"nobody\", do = \"wait\" }, { do = \"wait\" }",
             "unknown callback nobody",
         ),
         (
@@ -178,4 +178,89 @@ fn a_file_that_is_none_is_a_failure() {
     let output = String::from_utf8(output).expect("text");
     assert!(output.starts_with("FAIL /nowhere/cases.toml: "), "{output}");
     assert!(output.ends_with("\n0 passed, 1 failed\n"), "{output}");
+}
+
+/// Formats, registers the routine `cb`, and sends.
+const SEND: &str = "
+    { call = \"WdfIoTargetFormatRequestForWrite\", IoTarget = \"T\", Request = \"R\", InputBuffer = \"M\" },
+    { call = \"WdfRequestSetCompletionRoutine\", Request = \"R\", CompletionRoutine = \"cb\" },
+    { call = \"WdfRequestSend\", Request = \"R\", Target = \"T\" },";
+
+#[test]
+fn a_case_that_goes_round_in_a_circle_ends() {
+    let again = SEND.replace("{ call", "{ in = \"cb\", call");
+    let line = run("", &format!("{again}{SEND}"));
+    assert!(
+        line.ends_with("expected the case to end got 48 invocations inside one another"),
+        "{line}"
+    );
+    let hanging = "{ call = \"WdfIoTargetSendWriteSynchronously\", IoTarget = \"S\" }";
+    let line = run(
+        "target.T.lower = [{ pend = 1 }], target.S = { state = \"stopped\" }",
+        &format!("{again}{SEND}{hanging}"),
+    );
+    assert!(
+        line.ends_with("expected the case to end got 20000 steps executed"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_deadlock_is_a_hang() {
+    let lock = "{ call = \"WdfObjectAcquireLock\", Object = \"q\" }";
+    let world = "queue.q = { DispatchType = \"WdfIoQueueDispatchManual\" }";
+    let line = run(world, &format!("{lock}, {lock}"));
+    assert!(line.contains("deadlock"), "{line}");
+    let hangs = lock.replace(" }", ", expect = { hangs = true } }");
+    assert_eq!(run(world, &format!("{lock}, {hangs}")), "PASS X1");
+}
+
+/// The lines for these cases.
+fn lines(cases: &str) -> Vec<String> {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), format!("format = 1\n{cases}")).expect("the file can be written");
+    let mut output = Vec::new();
+    run_files([file.path(), file.path()], &mut output).expect("memory can be written to");
+    let output = String::from_utf8(output).expect("text");
+    output.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_labels_of_a_case_have_their_form() {
+    let case = |labels: &str| format!("[[case]]\n{labels}\nstep = [{{ expect = {{ at = 0 }} }}]\n");
+    let labels = |id: &str, section: &str| {
+        case(&format!(
+            "id = \"{id}\"\nwhat = \"a case\"\nsection = \"{section}\""
+        ))
+    };
+    for (case, line) in [
+        (labels("A1b", "1.2"), "PASS A1b"),
+        (labels("A", "1.2"), "FAIL A: malformed: A is no id"),
+        (labels("a1", "1"), "FAIL a1: malformed: a1 is no id"),
+        (labels("A1", "x"), "FAIL A1: malformed: x is no section"),
+        (case("what = \"a case\""), "FAIL ?: malformed: no id"),
+    ] {
+        assert_eq!(lines(&case)[0], line);
+    }
+}
+
+#[test]
+fn an_id_is_that_of_one_case() {
+    let case = |at: u8| {
+        format!(
+            "[[case]]\nid = \"A1\"\nwhat = \"a case\"\nsection = \"1\"\nstep = [{{ do = \"wait\", expect = {{ at = {at} }} }}]\n"
+        )
+    };
+    // The same file twice is no second case of this id.
+    assert_eq!(
+        lines(&case(0)),
+        ["PASS A1", "PASS A1", "2 passed, 0 failed"]
+    );
+    let found = lines(&(case(0) + &case(1)));
+    assert_eq!(found[0], "PASS A1");
+    assert!(
+        found[1].starts_with("FAIL A1: malformed: the id is that of another case in "),
+        "{}",
+        found[1]
+    );
 }

@@ -1,5 +1,6 @@
 //! The command as its users see it.
 
+mod conformance;
 mod explore;
 mod faults;
 mod folder;
