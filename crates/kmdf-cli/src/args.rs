@@ -9,6 +9,7 @@ use kmdf_host::Fault;
 
 use crate::explore::ExploreArgs;
 use crate::status::Status;
+use crate::trace::TraceArgs;
 
 /// Runs Windows kernel-mode drivers (KMDF) in a model of the framework, on any machine, and checks
 /// their INF files and the model itself.
@@ -64,8 +65,10 @@ Examples:
       kmdf run write-filter --input big.bin --piece 4K --lower-fail STATUS_IO_DEVICE_ERROR@3
   Let the disk take longer than the driver waits, and look at who does what when:
       kmdf run write-filter --input README.md --lower-delay 2s --timeout 500ms --trace sequence
+  Draw the same as a picture:
+      kmdf run write-filter --input README.md --lower-delay 2s --timeout 500ms --trace svg run.svg
   Look at a run in Perfetto (https://ui.perfetto.dev):
-      kmdf run write-filter --input README.md --trace json > run.json
+      kmdf run write-filter --input README.md --trace json run.json
 
 Exit code: 0 when all arrived, 1 when a write failed or something was left over at unload,
 2 for arguments or files that cannot be used.";
@@ -140,12 +143,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SWITCH", default_value = "on")]
     pub(crate) verifier: Switch,
 
-    /// Print everything that happened
-    ///
-    /// With json the trace is all that goes to standard output; the summary then goes to standard
-    /// error.
-    #[arg(long, value_name = "FORM")]
-    pub(crate) trace: Option<TraceForm>,
+    #[command(flatten)]
+    pub(crate) trace: TraceArgs,
 }
 
 const FAULTS_EXAMPLES: &str = "\
@@ -201,12 +200,8 @@ pub(crate) struct FaultsArgs {
     #[arg(long, value_name = "FAULT")]
     pub(crate) only: Vec<Fault>,
 
-    /// Print the run that failed in this form, or with --only the run with that fault in any case
-    /// [default: sequence, of a run that failed]
-    ///
-    /// With json the trace is all that goes to standard output.
-    #[arg(long, value_name = "FORM")]
-    pub(crate) trace: Option<TraceForm>,
+    #[command(flatten)]
+    pub(crate) trace: TraceArgs,
 
     /// Whether the framework's own verifier watches the driver
     #[arg(long, value_name = "SWITCH", default_value = "on")]
@@ -264,16 +259,6 @@ pub(crate) enum Io {
 pub(crate) enum Switch {
     On,
     Off,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TraceForm {
-    /// One line for each event, with virtual time, thread and IRQL
-    Table,
-    /// Who passes what to whom, as lifelines
-    Sequence,
-    /// The Trace Event Format, for Perfetto and chrome://tracing
-    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -148,10 +148,17 @@ pub enum Event {
         /// Information.
         information: u64,
     },
+    /// The time-out of a request that was sent has come; its IRP is cancelled next.
+    TimeOut {
+        /// The request's IRP.
+        irp: Option<IrpId>,
+    },
     /// `IoCancelIrp`.
     IrpCancel {
         /// The IRP.
         irp: IrpId,
+        /// Who wants it: a driver, in whose call or callback it happens, or the application or the framework.
+        by: Actor,
         /// Whether a cancel routine was there.
         routine: bool,
     },

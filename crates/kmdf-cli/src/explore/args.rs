@@ -5,7 +5,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use clap::{Args, ValueEnum};
 use kmdf_host::{Explore, HostConfig, Schedule, Strategy};
 
-use crate::args::{Driver, Switch, TraceForm};
+use crate::args::{Driver, Switch};
+use crate::trace::TraceArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,7 +18,7 @@ Examples:
       kmdf explore write-filter --exhaustive 2
   Run one schedule again, and see what happens in it:
       kmdf explore usb-bulk --replay 4711 --trace sequence
-      kmdf explore usb-bulk --replay pct:17:3:1024 --trace json > run.json
+      kmdf explore usb-bulk --replay pct:17:3:1024 --trace json run.json
       kmdf explore write-filter --replay path:12=1,40=2 --trace table
 
 Exit code: 0 when nothing was found, 1 when something was, 2 for arguments that cannot be used.";
@@ -73,13 +74,8 @@ pub(crate) struct ExploreArgs {
     )]
     pub(crate) replay: Option<Schedule>,
 
-    /// The form of what is printed of a run: of one in which something was wrong, or of the one that
-    /// is replayed [default: sequence, if something was wrong]
-    ///
-    /// With json the trace is all that goes to standard output; the summary then goes to standard
-    /// error.
-    #[arg(long, value_name = "FORM")]
-    pub(crate) trace: Option<TraceForm>,
+    #[command(flatten)]
+    pub(crate) trace: TraceArgs,
 
     /// Whether the framework's own verifier watches the driver
     #[arg(long, value_name = "SWITCH", default_value = "on")]

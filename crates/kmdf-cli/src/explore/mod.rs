@@ -4,7 +4,7 @@ mod args;
 mod summary;
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -12,17 +12,16 @@ use kmdf_host::{Exploration, ExploreFailure, Failure, Host, Schedule, Trace};
 
 pub(crate) use args::ExploreArgs;
 
-use crate::args::TraceForm;
 use crate::output;
 use crate::progress::Progress;
 use crate::stress;
-use crate::trace;
+use crate::trace::{self, Look, TraceTo};
 
 /// Tries the driver in many schedules, or in one.
 pub(crate) fn command(args: &ExploreArgs) -> Result<ExitCode, Box<dyn Error>> {
     match &args.replay {
-        Some(schedule) => Ok(replay(args, schedule)?),
-        None => Ok(explore(args)?),
+        Some(schedule) => replay(args, schedule),
+        None => explore(args),
     }
 }
 
@@ -31,7 +30,8 @@ fn scenario(args: &ExploreArgs) -> impl Fn(&Host) -> Result<(), Failure> + Sync 
     move |host| Ok(stress::race(driver, host)?)
 }
 
-fn explore(args: &ExploreArgs) -> io::Result<ExitCode> {
+fn explore(args: &ExploreArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let to = args.trace.wanted()?;
     let mut progress = Progress::runs(0);
     let mut known = 0;
     let began = Instant::now();
@@ -43,10 +43,12 @@ fn explore(args: &ExploreArgs) -> io::Result<ExitCode> {
     });
     progress.finish();
     let took = began.elapsed();
-    if let Some(failed) = exploration.failures.first() {
-        show(args, Some(TraceForm::Sequence), &failed.trace)?;
+    let failed = exploration.failures.first();
+    let to = to.or_else(|| failed.map(|_| TraceTo::SEQUENCE));
+    if let (Some(to), Some(failed)) = (&to, failed) {
+        show(args, to, &failed.schedule, &failed.trace)?;
     }
-    let mut out = trace::summary_output(args.trace);
+    let mut out = trace::beside(to.as_ref());
     summary::print(args, &exploration, took, &mut out)?;
     out.flush()?;
     Ok(ended(args, &exploration))
@@ -73,11 +75,14 @@ fn complaint(args: &ExploreArgs, failed: &ExploreFailure) -> String {
     format!("{}{unlike}\nthe same run again: {again}", failed.failure)
 }
 
-fn replay(args: &ExploreArgs, schedule: &Schedule) -> io::Result<ExitCode> {
+fn replay(args: &ExploreArgs, schedule: &Schedule) -> Result<ExitCode, Box<dyn Error>> {
+    let to = args.trace.wanted()?;
     let run = Host::replay(args.config().trace(true), schedule, scenario(args));
-    let unless_told = run.failure.is_some().then_some(TraceForm::Sequence);
-    show(args, unless_told, &run.trace)?;
-    let mut out = trace::summary_output(args.trace);
+    let to = to.or_else(|| run.failure.as_ref().map(|_| TraceTo::SEQUENCE));
+    if let Some(to) = &to {
+        show(args, to, schedule, &run.trace)?;
+    }
+    let mut out = trace::beside(to.as_ref());
     summary::print_run(args, &run, &mut out)?;
     out.flush()?;
     Ok(match &run.failure {
@@ -89,12 +94,18 @@ fn replay(args: &ExploreArgs, schedule: &Schedule) -> io::Result<ExitCode> {
     })
 }
 
-/// What happened in a run, in the form that was asked for.
-fn show(args: &ExploreArgs, unless_told: Option<TraceForm>, recorded: &Trace) -> io::Result<()> {
-    match args.trace.or(unless_told) {
-        Some(form) => trace::print(form, args.driver, recorded),
-        None => Ok(()),
-    }
+/// What happened in a run.
+fn show(
+    args: &ExploreArgs,
+    to: &TraceTo,
+    schedule: &Schedule,
+    recorded: &Trace,
+) -> Result<(), Box<dyn Error>> {
+    let title = format!(
+        "kmdf explore {}, schedule {schedule}",
+        args.driver.service()
+    );
+    to.show(Look::of(args.driver, &title), &recorded.records)
 }
 
 #[cfg(test)]

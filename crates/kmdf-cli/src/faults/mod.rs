@@ -3,16 +3,16 @@
 mod summary;
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
-use kmdf_host::{Ended, Host, HostConfig, Problem, Sweep, SweepFailure, SweepReport};
+use kmdf_host::{Ended, Host, HostConfig, Problem, Sweep, SweepFailure};
 
-use crate::args::{FaultsArgs, Switch, TraceForm};
+use crate::args::{FaultsArgs, Switch};
 use crate::output;
 use crate::progress::Progress;
 use crate::stress;
-use crate::trace;
+use crate::trace::{self, Look, TraceTo};
 
 /// The only fault asked for does not exist.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,7 @@ struct NeverReached(String);
 
 /// Lets everything fail around the driver.
 pub(crate) fn command(args: &FaultsArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let to = args.trace.wanted()?;
     let sweep = sweep(args);
     let scenario = |host: &Host| -> Result<(), Ended> {
         stress::steady(args.driver, host)?;
@@ -43,17 +44,19 @@ pub(crate) fn command(args: &FaultsArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
     let recorded = match (&report.failures[..], &args.only[..]) {
         ([failure, ..], _) => Some(failure.trace.clone()),
-        ([], [only, ..]) if args.trace.is_some() => {
+        ([], [only, ..]) if to.is_some() => {
             Some(Host::run_with_fault(&sweep, Some(only), scenario).trace)
         }
         _ => None,
     };
-    if let Some(recorded) = recorded {
-        // A failing run is shown in any case.
-        let form = args.trace.unwrap_or(TraceForm::Sequence);
-        trace::print(form, args.driver, &recorded)?;
+    let to = to.or_else(|| recorded.as_ref().map(|_| TraceTo::SEQUENCE));
+    if let (Some(to), Some(recorded)) = (&to, &recorded) {
+        let title = format!("kmdf faults {}, seed {}", args.driver.service(), args.seed);
+        to.show(Look::of(args.driver, &title), &recorded.records)?;
     }
-    print(args, &report)?;
+    let mut out = trace::beside(to.as_ref());
+    summary::print(args.driver, &report, &mut out)?;
+    out.flush()?;
     Ok(match report.failures.first() {
         None => ExitCode::SUCCESS,
         Some(failure) => {
@@ -71,12 +74,6 @@ fn sweep(args: &FaultsArgs) -> Sweep {
     args.only
         .iter()
         .fold(sweep, |sweep, fault| sweep.only(fault.clone()))
-}
-
-fn print(args: &FaultsArgs, report: &SweepReport) -> io::Result<()> {
-    let mut out = trace::summary_output(args.trace);
-    summary::print(args.driver, report, &mut out)?;
-    out.flush()
 }
 
 /// What is wrong, and the command that shows it again.

@@ -10,23 +10,28 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::args::{RunArgs, TraceForm};
-use crate::output::{self, Output};
+use crate::args::RunArgs;
+use crate::output;
 use crate::progress::Progress;
-use crate::trace::{self, Stream};
+use crate::trace::{self, Look, Stream};
 use files::Files;
 use summary::Summary;
 
 /// Writes the file through the driver.
 pub(crate) fn command(args: RunArgs) -> Result<ExitCode, Box<dyn Error>> {
-    let form = args.trace;
     let scenario = plan::scenario(&args)?;
+    let to = args.trace.wanted()?;
     let files = Files::open(args.input, args.output)?;
-    let actors = ["app", scenario.driver.service(), scenario.driver.lower()];
-    let stream = form.map(|form| {
-        let renderer = trace::renderer(form, &actors, output::width());
-        Stream::new(renderer, Box::new(Output::stdout()))
-    });
+    let stream = match &to {
+        Some(to) => {
+            let (driver, seed) = (scenario.driver, scenario.seed);
+            let title = format!("kmdf run {}, seed {seed}", driver.service());
+            let look = Look::of(driver, &title);
+            let out = to.open(&[&files.name, &files.output])?;
+            Some(Stream::new(trace::renderer(to.form, look), out))
+        }
+        None => None,
+    };
     let mut progress = Progress::bytes(files.size);
     let mut arrived = |bytes| progress.advance(bytes);
     let outcome = scenario.run(
@@ -39,6 +44,9 @@ pub(crate) fn command(args: RunArgs) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(stream) = &stream {
         stream.finish()?;
     }
+    if let Some(to) = &to {
+        to.set_off()?;
+    }
     let outcome = outcome?;
     let summary = Summary {
         scenario: &scenario,
@@ -47,18 +55,9 @@ pub(crate) fn command(args: RunArgs) -> Result<ExitCode, Box<dyn Error>> {
         output: &files.output,
         equal: files.compare(&scenario, &outcome)?,
     };
-    if form == Some(TraceForm::Json) {
-        let mut errors = Output::stderr();
-        summary.print(&mut errors)?;
-        errors.flush()?;
-    } else {
-        let mut out = Output::stdout();
-        if form.is_some() {
-            writeln!(out)?;
-        }
-        summary.print(&mut out)?;
-        out.flush()?;
-    }
+    let mut out = trace::beside(to.as_ref());
+    summary.print(&mut out)?;
+    out.flush()?;
     if let Some(complaint) = summary.complaint() {
         output::complain(&complaint);
         return Ok(ExitCode::from(output::FAILED));

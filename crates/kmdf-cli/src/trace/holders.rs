@@ -29,6 +29,16 @@ impl Holders {
         self.0.get(&irp)?.last().map(|pass| &pass.to)
     }
 
+    /// How many are under way.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The IRPs that are under way.
+    pub(super) fn irps(&self) -> Vec<IrpId> {
+        self.0.keys().copied().collect()
+    }
+
     /// `by` completed the IRP: returns, innermost first, how it got to all below who did not wait
     /// for it, and to `by`.
     pub(super) fn up(&mut self, irp: IrpId, by: &Actor) -> Vec<Pass> {

@@ -1,29 +1,28 @@
-//! The trace as a sequence diagram.
+//! The trace as a sequence diagram in the terminal.
 
 use std::io::{self, Write};
 
-use kmdf_host::{Actor, Event, Record, Ticks, Value};
+use kmdf_host::{Record, Ticks};
 
-use super::holders::Holders;
-use super::{Renderer, words};
-use crate::status::Status;
+use super::diagram::{Diagram, Step, Way, What, label as label_of};
+use super::{FRAMEWORK, Renderer};
 
 /// Columns for the time, left of the first lifeline.
 const TIME: usize = 15;
 /// Fewest columns between two lifelines; a narrower terminal wraps.
-const GAP_AT_LEAST: usize = 24;
+const GAP_AT_LEAST: usize = 20;
 /// Most columns between two lifelines; more only tears the picture apart.
 const GAP_AT_MOST: usize = 52;
 
 /// One lifeline for each actor, arrows for what they pass to one another, notes for what happens to
-/// one of them.
+/// one of them. The framework has no lifeline: what it does stands at the driver or device that it
+/// does it to.
 #[derive(Debug)]
 pub(super) struct Sequence {
     width: usize,
     actors: Vec<String>,
     headed: bool,
-    shown: Option<Ticks>,
-    holders: Holders,
+    diagram: Diagram,
 }
 
 impl Sequence {
@@ -33,8 +32,7 @@ impl Sequence {
             width,
             actors,
             headed: false,
-            shown: None,
-            holders: Holders::default(),
+            diagram: Diagram::new(),
         }
     }
 
@@ -76,23 +74,16 @@ impl Sequence {
             }
             writeln!(out, "{}", names.finish())?;
         }
-        if self.shown != Some(time) {
-            self.shown = Some(time);
-            row.text(0, TIME - 1, &time.to_string());
-        }
+        row.text(0, TIME - 1, &time.to_string());
         writeln!(out, "{}", row.finish())
     }
 
     fn arrow(&mut self, time: Ticks, arrow: &Arrow<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let (from, to) = (
-            self.lifeline(arrow.from.name()),
-            self.lifeline(arrow.to.name()),
-        );
-        let mut row = self.row();
+        let (from, to) = (self.lifeline(arrow.from), self.lifeline(arrow.to));
         if from == to {
-            row.text(self.column(from) + 2, self.gap() - 3, &arrow.label);
-            return self.line(time, row, out);
+            return self.note(time, arrow.from, arrow.label, out);
         }
+        let mut row = self.row();
         let (left, right) = (self.column(from.min(to)) + 1, self.column(from.max(to)) - 1);
         let shaft = if arrow.back { '┄' } else { '─' };
         for column in left..=right {
@@ -106,13 +97,7 @@ impl Sequence {
         // One column of the shaft stays visible on either side, one is the head, and blanks set the
         // label off.
         let room = (right - left).saturating_sub(5);
-        // The word that all names of statuses begin with is the first that can go.
-        let label = if arrow.label.chars().count() > room {
-            arrow.label.replacen("STATUS_", "", 1)
-        } else {
-            arrow.label.clone()
-        };
-        let label = format!(" {} ", fitted(&label, room));
+        let label = format!(" {} ", fitted(arrow.label, room));
         let free = (right + 1 - left).saturating_sub(label.chars().count());
         row.text(left + free / 2, room + 2, &label);
         self.line(time, row, out)
@@ -127,169 +112,98 @@ impl Sequence {
     ) -> io::Result<()> {
         let actor = self.lifeline(actor);
         let mut row = self.row();
-        row.text(self.column(actor) + 2, self.gap() - 3, note);
+        let begin = self.column(actor) + 2;
+        // The lifelines right of it say nothing in this line.
+        let end = self.width.max(begin + GAP_AT_LEAST);
+        row.widen(end);
+        row.text(begin, end - begin, &fitted(note, end - begin));
         self.line(time, row, out)
     }
 
-    /// A line that concerns everybody.
+    /// Lines that concern everybody.
     fn banner(&mut self, time: Ticks, text: &str, out: &mut dyn Write) -> io::Result<()> {
-        let mut row = Row::new(TIME + text.chars().count());
-        row.text(TIME, text.chars().count(), text);
-        self.line(time, row, out)
+        let room = self.width.saturating_sub(TIME).max(GAP_AT_LEAST);
+        for line in textwrap::wrap(text, room) {
+            let mut row = Row::new(TIME + room);
+            row.text(TIME, room, &line);
+            self.line(time, row, out)?;
+        }
+        Ok(())
     }
 
-    fn record(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
-        let time = record.time;
-        match &record.event {
-            Event::CallbackEnter {
-                driver, callback, ..
-            } => self.note(time, driver.name(), callback, out),
-            Event::CallbackLeave {
-                driver,
-                callback,
-                result: Value::Status(status),
-            } if *status < 0 => {
-                let note = format!("{callback}: {}", Status(*status));
-                self.note(time, driver.name(), &note, out)
-            }
-            Event::IrpDown {
-                irp,
+    fn step(&mut self, step: &Step, out: &mut dyn Write) -> io::Result<()> {
+        let time = step.time;
+        match &step.what {
+            What::Arrow {
                 from,
                 to,
-                major,
-                length,
-                offset,
-                urb,
-            } => {
-                self.holders.down(*irp, from, to);
-                let label = words::short_request(*major, *length, *offset, *urb);
-                self.arrow(
-                    time,
-                    &Arrow {
+                irp,
+                label,
+                way,
+            } => match (from.name(), to.name()) {
+                (FRAMEWORK, other) | (other, FRAMEWORK) => {
+                    let said = match way {
+                        Way::Cancel => &label_of(*irp, label),
+                        Way::Request | Way::Answer => label,
+                    };
+                    self.note(time, other, said, out)
+                }
+                (from, to) => {
+                    let arrow = Arrow {
                         from,
                         to,
                         label,
-                        back: false,
-                    },
-                    out,
-                )
-            }
-            Event::IrpUp {
-                irp,
-                from,
-                status,
-                information,
-            } => {
-                let passes = self.holders.up(*irp, from);
-                let Some(pass) = passes.last() else {
-                    return Ok(());
-                };
-                let label = words::short_outcome(*status, *information);
-                self.arrow(
-                    time,
-                    &Arrow {
-                        from: &pass.to,
-                        to: &pass.from,
-                        label,
-                        back: true,
-                    },
-                    out,
-                )
-            }
-            Event::IoCompleted {
-                irp,
-                status,
-                information,
-            } => {
-                // What is left was passed on by devices that did not wait for it, and so do not
-                // complete it themselves.
-                let passes = self.holders.end(*irp);
-                let (Some(inner), Some(outer)) = (passes.first(), passes.last()) else {
-                    return Ok(());
-                };
-                let label = words::short_outcome(*status, *information);
-                self.arrow(
-                    time,
-                    &Arrow {
-                        from: &inner.to,
-                        to: &outer.from,
-                        label,
-                        back: true,
-                    },
-                    out,
-                )
-            }
-            Event::IrpCancel { irp, .. } => {
-                let holder = self.holders.of(*irp).map(|actor| actor.name().to_owned());
-                match holder {
-                    Some(holder) => self.note(
-                        time,
-                        &holder,
-                        &format!("{} cancelled", words::irp(*irp)),
-                        out,
-                    ),
-                    None => Ok(()),
+                        back: *way == Way::Answer,
+                    };
+                    self.arrow(time, &arrow, out)
                 }
-            }
-            event @ (Event::KernelRoutine { .. }
-            | Event::DebugBreak { .. }
-            | Event::Bugcheck { .. }
-            | Event::Violation { .. }
-            | Event::Stopped { .. }) => self.banner(time, &words::event(event), out),
-            Event::PnpDown { request, to } => self.note(time, to.name(), &request.to_string(), out),
-            Event::PnpUp {
-                request,
-                from,
-                status,
-            } => {
-                let note = format!("{request}: {}", Status(*status));
-                self.note(time, from.name(), &note, out)
-            }
-            Event::Power {
-                driver, from, to, ..
-            } => self.note(time, driver.name(), &format!("{from} → {to}"), out),
-            Event::DebugPrint { driver, text, .. } => {
-                self.note(time, driver.name(), text.trim_end(), out)
-            }
-            Event::Call { .. }
-            | Event::Return { .. }
-            | Event::CallbackLeave { .. }
-            | Event::IoSubmitted { .. }
-            | Event::Wait { .. }
-            | Event::Resume { .. }
-            | Event::Queue { .. }
-            | Event::Timer { .. }
-            | Event::Enqueued { .. }
-            | Event::Choice { .. } => Ok(()),
+            },
+            What::Note { actor, text } if actor.name() == FRAMEWORK => self.banner(time, text, out),
+            What::Note { actor, text }
+            | What::Enter { actor, text }
+            | What::Leave {
+                actor,
+                text: Some(text),
+            } => self.note(time, actor.name(), text, out),
+            What::Leave { text: None, .. } => Ok(()),
+            What::Banner { text } => self.banner(time, text, out),
         }
     }
 }
 
 impl Renderer for Sequence {
     fn records(&mut self, records: &[Record], out: &mut dyn Write) -> io::Result<()> {
-        records
-            .iter()
-            .try_for_each(|record| self.record(record, out))
+        for record in records {
+            if let Some(step) = self.diagram.step(record) {
+                self.step(&step, out)?;
+            }
+        }
+        Ok(())
     }
 
-    fn finish(&mut self, _out: &mut dyn Write) -> io::Result<()> {
-        Ok(())
+    fn finish(&mut self, count: u64, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}", super::words::records(count))
     }
 }
 
 /// Something passed from one to another.
 struct Arrow<'a> {
-    from: &'a Actor,
-    to: &'a Actor,
-    label: String,
+    from: &'a str,
+    to: &'a str,
+    label: &'a str,
     /// An answer.
     back: bool,
 }
 
-/// `text`, cut where it is longer than `room`.
+/// `text`, shortened where it is longer than `room`: the word that all names of statuses begin with
+/// is the first that can go.
 fn fitted(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
         return text.to_owned();
+    }
+    let text = text.replacen("STATUS_", "", 1);
+    if text.chars().count() <= room {
+        return text;
     }
     let mut cut: String = text.chars().take(room.saturating_sub(1)).collect();
     cut.push('…');
@@ -304,6 +218,12 @@ impl Row {
         Self(vec![' '; width])
     }
 
+    fn widen(&mut self, width: usize) {
+        if self.0.len() < width {
+            self.0.resize(width, ' ');
+        }
+    }
+
     fn put(&mut self, column: usize, c: char) {
         if let Some(place) = self.0.get_mut(column) {
             *place = c;
@@ -311,7 +231,7 @@ impl Row {
     }
 
     fn text(&mut self, column: usize, room: usize, text: &str) {
-        for (offset, c) in fitted(text, room).chars().enumerate() {
+        for (offset, c) in text.chars().take(room).enumerate() {
             self.put(column + offset, c);
         }
     }

@@ -14,6 +14,7 @@ pub(crate) struct Stream(Rc<RefCell<State>>);
 struct State {
     renderer: Box<dyn Renderer>,
     out: Box<dyn Write>,
+    records: u64,
     /// The first that went wrong; nothing is written after it.
     error: Option<io::Error>,
 }
@@ -34,6 +35,7 @@ impl Stream {
         Self(Rc::new(RefCell::new(State {
             renderer,
             out,
+            records: 0,
             error: None,
         })))
     }
@@ -42,17 +44,18 @@ impl Stream {
     pub(crate) fn sink(&self) -> impl FnMut(&[Record]) + 'static {
         let state = Rc::clone(&self.0);
         move |records| {
-            state
-                .borrow_mut()
-                .unless_failed(|renderer, out| renderer.records(records, out));
+            let mut state = state.borrow_mut();
+            state.records += records.len() as u64;
+            state.unless_failed(|renderer, out| renderer.records(records, out));
         }
     }
 
     /// Writes what ends the trace; fails if anything of it could not be written.
     pub(crate) fn finish(&self) -> io::Result<()> {
         let mut state = self.0.borrow_mut();
+        let records = state.records;
         state.unless_failed(|renderer, out| {
-            renderer.finish(out)?;
+            renderer.finish(records, out)?;
             out.flush()
         });
         state.error.take().map_or(Ok(()), Err)

@@ -76,8 +76,8 @@ impl Renderer for Table {
         Ok(())
     }
 
-    fn finish(&mut self, _out: &mut dyn Write) -> io::Result<()> {
-        Ok(())
+    fn finish(&mut self, records: u64, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}", words::records(records))
     }
 }
 

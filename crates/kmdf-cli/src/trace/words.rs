@@ -115,13 +115,23 @@ pub(super) fn outcome(status: i32, information: u64) -> String {
     )
 }
 
-/// The same with the name of the status alone, where there is little room.
-pub(super) fn short_outcome(status: i32, information: u64) -> String {
+/// The name of a status alone, where there is little room.
+pub(super) fn short_status(status: i32) -> String {
     let status = Status(status);
-    match status.name() {
-        Some(name) => format!("{name}, {}", HumanCount(information)),
-        None => format!("{status}, {}", HumanCount(information)),
-    }
+    status
+        .name()
+        .map_or_else(|| status.to_string(), ToString::to_string)
+}
+
+/// The same as [`outcome`] where there is little room.
+pub(super) fn short_outcome(status: i32, information: u64) -> String {
+    format!("{}, {}", short_status(status), HumanCount(information))
+}
+
+/// How many records a trace has, which all its forms agree on.
+pub(super) fn records(count: u64) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} record{plural}", HumanCount(count))
 }
 
 pub(super) fn irp(irp: IrpId) -> String {
@@ -237,14 +247,20 @@ pub(super) fn event(event: &Event) -> String {
                 outcome(*status, *information)
             )
         }
+        Event::TimeOut { irp: Some(id) } => format!("{}: the time is up", irp(*id)),
+        Event::TimeOut { irp: None } => "a request: the time is up".to_owned(),
         Event::IrpCancel {
             irp: id,
-            routine: true,
-        } => format!("{}: cancelled", irp(*id)),
-        Event::IrpCancel {
-            irp: id,
-            routine: false,
-        } => format!("{}: cancelled, without a cancel routine", irp(*id)),
+            by,
+            routine,
+        } => {
+            let without = if *routine {
+                ""
+            } else {
+                ", without a cancel routine"
+            };
+            format!("{}: cancelled by {by}{without}", irp(*id))
+        }
         Event::Wait { what } => format!("waits for {what}"),
         Event::Resume { timeout: true } => "goes on, the time is up".to_owned(),
         Event::Resume { timeout: false } => "goes on".to_owned(),

@@ -76,7 +76,7 @@ fn one_fault_can_be_looked_at() {
     let run = faults("write-filter --only lower#3=never --trace sequence");
     assert_eq!((run.code, run.err.as_str()), (0, ""));
     let (trace, summary) = run.out.split_once("\n\n").expect("an empty line between");
-    for seen in ["EvtIoWrite", "cancelled", "STATUS_IO_TIMEOUT"] {
+    for seen in ["EvtIoWrite", ": cancel", "STATUS_IO_TIMEOUT"] {
         assert!(trace.contains(seen), "{trace}");
     }
     assert_snapshot!("faults-one", summary);

@@ -6,3 +6,4 @@ mod faults;
 mod folder;
 mod inf;
 mod run;
+mod trace;

@@ -199,6 +199,10 @@ fn what_cannot_be_used_is_said_with_what_to_do() {
         "run write-filter -i input --lower-fail NO_SUCH_STATUS@1",
         "run write-filter -i input --lower-fail STATUS_PENDING@1",
         "run write-filter -i input --lower-fail 0xC0000185@0",
+        "run write-filter -i input --trace picture",
+        "run write-filter -i input --trace svg",
+        "run write-filter -i input --trace svg input",
+        "run write-filter -i input -o output --trace json output",
     ] {
         let run = ended(&mut folder.kmdf(arguments));
         assert_eq!(
@@ -221,7 +225,7 @@ fn the_same_seed_gives_the_same_trace() {
     let folder = Folder::new();
     put(&folder, "input", 300_000);
     for driver in DRIVERS {
-        for form in ["table", "sequence", "json"] {
+        for form in ["table", "sequence", "json", "svg output.svg"] {
             for more in [
                 "",
                 "--lower-delay 3ms --write-size 100K --piece 7K",
@@ -230,8 +234,10 @@ fn the_same_seed_gives_the_same_trace() {
                 let arguments =
                     format!("run {driver} -i input -o output --seed 7 --trace {form} {more}");
                 let runs = [(); 2].map(|()| ended(&mut folder.kmdf(&arguments)));
-                assert!(runs[0].out.len() > 1_000, "{}", runs[0].err);
                 assert_eq!(runs[0].out, runs[1].out, "{arguments}");
+                if form != "svg output.svg" {
+                    assert!(runs[0].out.len() > 1_000, "{}", runs[0].err);
+                }
             }
         }
     }
@@ -258,68 +264,6 @@ fn a_sequence_shows_who_passes_what_to_whom() {
         }
     }
     assert_snapshot!("sequence", shown);
-}
-
-#[test]
-fn a_trace_for_tools_is_well_formed() {
-    let folder = Folder::new();
-    put(&folder, "input", 100_000);
-    for driver in DRIVERS {
-        let run = ended(&mut folder.kmdf(&format!(
-            "run {driver} -i input -o output --trace json --lower-delay 1ms"
-        )));
-        assert_eq!(run.code, 0, "{}", run.err);
-        assert!(
-            run.err.starts_with("arrived"),
-            "the summary goes to standard error: {}",
-            run.err
-        );
-        let trace: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
-        let events = trace["traceEvents"].as_array().expect("a list of events");
-        let mut calls: Vec<(u64, String)> = Vec::new();
-        let mut irps: Vec<(u64, String)> = Vec::new();
-        let mut time = 0.0;
-        for event in events {
-            let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
-            let number = |key: &str| event[key].as_u64().unwrap_or_default();
-            let phase = text("ph");
-            if phase == "M" {
-                continue;
-            }
-            let at = event["ts"].as_f64().expect("a time");
-            assert!(at >= time, "time goes forward");
-            time = at;
-            match phase.as_str() {
-                "B" => calls.push((number("tid"), text("name"))),
-                "E" => {
-                    let last = calls
-                        .iter()
-                        .rposition(|(track, _)| *track == number("tid"))
-                        .expect("something to end");
-                    assert_eq!(calls.remove(last).1, text("name"));
-                }
-                "b" => irps.push((number("id"), text("name"))),
-                "e" => {
-                    let last = irps
-                        .iter()
-                        .rposition(|(irp, _)| *irp == number("id"))
-                        .expect("something to end");
-                    assert_eq!(irps.remove(last).1, text("name"));
-                }
-                "i" | "n" => {}
-                other => panic!("no such phase: {other}"),
-            }
-        }
-        assert_eq!(
-            (calls, irps),
-            (Vec::new(), Vec::new()),
-            "all that began has ended"
-        );
-        assert!(
-            (2_000.0..2_001.0).contains(&time),
-            "two writes of 1 ms each, in microseconds: {time}"
-        );
-    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::System;
 use super::device::{DeviceKind, DeviceObject};
 use super::io::Io;
 use super::slab::{NotFound, Slab};
+use crate::fx::driver::DriverNumber;
 use crate::fx::object::Object;
 use crate::lower::Lower;
 use crate::report::{BugcheckKind, ViolationKind};
@@ -505,6 +506,7 @@ impl System {
         let routine = irp.cancel_routine.borrow_mut().take();
         self.trace(|| Event::IrpCancel {
             irp: irp.id(),
+            by: self.canceller(irp),
             routine: routine.is_some(),
         });
         let called = routine.is_some();
@@ -516,6 +518,15 @@ impl System {
             None => {}
         }
         called
+    }
+
+    fn canceller(&self, irp: &Irp) -> Actor {
+        let driver = self.scheduler.context.driver.get();
+        if driver == DriverNumber::NONE && irp.allocator.get() == Allocator::IoManager {
+            self.actors.app.clone()
+        } else {
+            self.actor(driver)
+        }
     }
 
     /// Why a thread that sent this IRP waits.

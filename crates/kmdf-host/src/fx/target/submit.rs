@@ -21,6 +21,7 @@ use crate::system::fail::{code, request_error};
 use crate::system::irp::{CancelRoutine, Completion, Irp};
 use crate::system::scheduler::Wake;
 use crate::time::due;
+use crate::trace::Event;
 
 const TIMEOUT: u32 = send_flags::WDF_REQUEST_SEND_OPTION_TIMEOUT.cast_unsigned();
 const SYNCHRONOUS: u32 = send_flags::WDF_REQUEST_SEND_OPTION_SYNCHRONOUS.cast_unsigned();
@@ -248,6 +249,7 @@ impl System {
         let call = Box::new(move |system: &System| {
             if timed.timer.take().is_some() {
                 timed.timed_out.set(true);
+                system.trace_time_out(&timed);
                 system.cancel_sent_request(&timed);
             }
         });
@@ -255,6 +257,12 @@ impl System {
         request
             .timer
             .set(Some(self.clock.arm(at, Due::Call("request timer", call))));
+    }
+
+    pub(super) fn trace_time_out(&self, request: &Request) {
+        self.trace(|| Event::TimeOut {
+            irp: request.irp().map(|irp| irp.id()),
+        });
     }
 
     pub(crate) fn stop_request_timer(&self, request: &Request) {

@@ -279,6 +279,7 @@ impl System {
                 deadline = None;
                 if !request.sync_done.get() {
                     request.timed_out.set(true);
+                    self.trace_time_out(request);
                     self.cancel_sent_request(request);
                 }
             }
