@@ -4,18 +4,24 @@
 
 mod arguments;
 pub mod debug;
+pub mod dispatcher;
 mod format;
+pub mod spin_lock;
+pub mod strings;
+pub mod threads;
+pub mod time;
 
 use core::ptr;
 
 use kmdf_sys::{
     BOOLEAN, CCHAR, EVENT_TYPE, KIRQL, KPRIORITY, KPROCESSOR_MODE, KWAIT_REASON, LONG, LONG_PTR,
-    NTSTATUS, PLARGE_INTEGER, PMDL, PMDLX, POOL_FLAGS, PRKEVENT, PVOID, SIZE_T, STATUS_SUCCESS,
-    STATUS_TIMEOUT, ULONG, ULONG_PTR,
+    NTSTATUS, PLARGE_INTEGER, PMDL, PMDLX, POOL_FLAGS, POOL_TYPE, PRKEVENT, PVOID, SIZE_T,
+    STATUS_SUCCESS, STATUS_TIMEOUT, ULONG, ULONG_PTR,
 };
 
 use crate::faults::Allocation;
 use crate::report::{BugcheckKind, ViolationKind};
+use crate::system::dispatcher::{Dispatcher, WaitEnd};
 use crate::system::mdl::{Access, Mdl, MdlOwner};
 use crate::system::scheduler::Wake;
 use crate::system::sync::KernelEvent;
@@ -217,11 +223,11 @@ pub unsafe extern "C" fn KeResetEvent(event: PRKEVENT) -> LONG {
     event_at(event).reset()
 }
 
-/// Waits for an event.
+/// Waits for an event, semaphore, mutex, timer or thread.
 ///
 /// # Safety
 ///
-/// `object` must point to an initialized event, `timeout` be NULL or point to a time.
+/// `object` must point to an initialized one, `timeout` be NULL or point to a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn KeWaitForSingleObject(
     object: PVOID,
@@ -232,35 +238,61 @@ pub unsafe extern "C" fn KeWaitForSingleObject(
 ) -> NTSTATUS {
     enter("KeWaitForSingleObject", |system| {
         let timeout = timeout_at(system, timeout);
-        if timeout != Some(0) && system.irql() >= DISPATCH_LEVEL {
-            system.irql_too_high(APC_LEVEL);
+        check_wait_irql(system, timeout);
+        let deadline = timeout.map(|timeout| dispatcher::deadline(system, timeout));
+        // SAFETY: the caller promises an initialized dispatcher object.
+        let own = unsafe { Dispatcher::new(object) };
+        if own.is_event() {
+            return match system.wait_event(event_at(object.cast()), deadline) {
+                Wake::Signaled => STATUS_SUCCESS,
+                Wake::Timeout => STATUS_TIMEOUT,
+            };
         }
-        let deadline = timeout.map(|timeout| {
-            if timeout == 0 {
-                system.now()
-            } else {
-                due(system.now(), timeout)
-            }
-        });
-        match system.wait_event(event_at(object.cast()), deadline) {
-            Wake::Signaled => STATUS_SUCCESS,
-            Wake::Timeout => STATUS_TIMEOUT,
+        match system.wait_objects(&[own], false, deadline) {
+            WaitEnd::Object(_) => STATUS_SUCCESS,
+            WaitEnd::Timeout => STATUS_TIMEOUT,
         }
     })
+}
+
+/// A wait needs another thread to run: only a look may be taken at `DISPATCH_LEVEL`.
+fn check_wait_irql(system: &System, timeout: Option<i64>) {
+    if timeout != Some(0) && system.irql() >= DISPATCH_LEVEL {
+        system.irql_too_high(APC_LEVEL);
+    }
 }
 
 /// Allocates pool, zeroed.
 #[unsafe(no_mangle)]
 pub extern "C" fn ExAllocatePool2(_flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID {
-    enter("ExAllocatePool2", |system| {
-        let Ok(size) = usize::try_from(size) else {
-            return ptr::null_mut();
-        };
-        if system.faults.fails(Allocation::Pool) {
-            return ptr::null_mut();
+    enter("ExAllocatePool2", |system| allocate_pool(system, size, tag))
+}
+
+/// Allocates pool. Windows leaves in it what was there before; the model fills it, so that a driver that relies on zeros is
+/// found out.
+#[unsafe(no_mangle)]
+pub extern "C" fn ExAllocatePoolWithTag(_pool: POOL_TYPE, size: SIZE_T, tag: ULONG) -> PVOID {
+    enter("ExAllocatePoolWithTag", |system| {
+        let memory = allocate_pool(system, size, tag);
+        if let (false, Ok(size)) = (memory.is_null(), usize::try_from(size)) {
+            // SAFETY: the block was allocated just now, with this size.
+            unsafe { ptr::write_bytes(memory.cast::<u8>(), UNINITIALIZED, size) };
         }
-        system.pool.allocate(size, tag, system.origin())
+        memory
     })
+}
+
+/// What fresh pool of [`ExAllocatePoolWithTag`] holds.
+const UNINITIALIZED: u8 = 0xCD;
+
+fn allocate_pool(system: &System, size: SIZE_T, tag: ULONG) -> PVOID {
+    let Ok(size) = usize::try_from(size) else {
+        return ptr::null_mut();
+    };
+    if system.faults.fails(Allocation::Pool) {
+        return ptr::null_mut();
+    }
+    system.pool.allocate(size, tag, system.origin())
 }
 
 /// Frees pool.
@@ -284,6 +316,14 @@ pub unsafe extern "C" fn ExFreePoolWithTag(memory: PVOID, _tag: ULONG) {
     enter("ExFreePoolWithTag", |system| {
         if let Some(size) = system.pool.size_of(memory) {
             system.check_freed_memory(memory, size);
+            if system.kernel.has_timer_in(memory.addr(), size) {
+                system.bugcheck_os(
+                    BugcheckKind::TimerInFreedMemory,
+                    0xC7,
+                    [0; 4],
+                    format!("{size} bytes of pool were freed in which a kernel timer is still set"),
+                );
+            }
         }
         if !system.pool.free(memory) {
             system.bugcheck_os(

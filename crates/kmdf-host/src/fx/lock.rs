@@ -21,17 +21,17 @@ use crate::time::{Ticks, due};
 
 /// Mutual exclusion between logical threads.
 #[derive(Default)]
-struct Exclusion {
+pub(crate) struct Exclusion {
     owner: RefCell<Option<Rc<Thread>>>,
     waiters: RefCell<VecDeque<Rc<Thread>>>,
 }
 
 impl Exclusion {
-    fn is_owned(&self) -> bool {
+    pub(crate) fn is_owned(&self) -> bool {
         self.owner.borrow().is_some()
     }
 
-    fn is_owned_by(&self, thread: &Rc<Thread>) -> bool {
+    pub(crate) fn is_owned_by(&self, thread: &Rc<Thread>) -> bool {
         self.owner
             .borrow()
             .as_ref()
@@ -39,7 +39,13 @@ impl Exclusion {
     }
 
     /// Takes it, waiting if it must. A spin lock's waiter spins on another processor, so it may wait at any IRQL.
-    fn acquire(&self, system: &System, name: usize, spin: bool, deadline: Option<Ticks>) -> Wake {
+    pub(crate) fn acquire(
+        &self,
+        system: &System,
+        name: usize,
+        spin: bool,
+        deadline: Option<Ticks>,
+    ) -> Wake {
         let thread = system.running_thread();
         if !self.is_owned() {
             *self.owner.borrow_mut() = Some(thread);
@@ -59,7 +65,7 @@ impl Exclusion {
     }
 
     /// Gives it up: to the thread that has waited longest, as the kernel's events and queued locks do.
-    fn release(&self, system: &System) {
+    pub(crate) fn release(&self, system: &System) {
         loop {
             let next = self.waiters.borrow_mut().pop_front();
             *self.owner.borrow_mut() = next.clone();
@@ -135,7 +141,7 @@ pub(crate) struct WaitLock {
 
 impl System {
     #[cold]
-    fn recursive_lock(&self, lock: usize) -> ! {
+    pub(crate) fn recursive_lock(&self, lock: usize) -> ! {
         let deadlock = crate::stop::Deadlock {
             threads: vec![crate::stop::Blocked {
                 thread: self.running_thread().name.borrow().to_string(),
@@ -147,7 +153,7 @@ impl System {
     }
 
     #[cold]
-    fn not_locked(&self, lock: usize) -> ! {
+    pub(crate) fn not_locked(&self, lock: usize) -> ! {
         let explanation = format!(
             "{} releases a lock that the calling thread does not hold",
             self.ddi()

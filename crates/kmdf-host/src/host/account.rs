@@ -107,6 +107,9 @@ impl System {
                 format!("the framework still holds an MDL made in {}: a request was never completed or deleted", mdl.origin),
             ));
         }
+        for (kind, explanation) in self.kernel.left_over() {
+            found.push((kind, None, explanation));
+        }
         for irp in self.irps.live() {
             let io = irp.io.borrow();
             if let Some(io) = io.as_ref() {
@@ -144,6 +147,7 @@ impl System {
         self.clock.clear();
         self.scheduler.abandon();
         self.dispatchers.clear();
+        self.kernel.clear();
         self.framework.clear();
         self.ios.clear();
         self.irps.clear();

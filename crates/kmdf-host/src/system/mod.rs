@@ -7,6 +7,7 @@ pub(crate) mod choice;
 pub(crate) mod clock;
 pub(crate) mod coroutine;
 pub(crate) mod device;
+pub(crate) mod dispatcher;
 pub(crate) mod fail;
 pub(crate) mod io;
 pub(crate) mod irp;
@@ -31,6 +32,7 @@ use crate::trace::{Actor, Event, Record, Tracer};
 
 use clock::Clock;
 use device::DeviceTable;
+use dispatcher::KernelObjects;
 use io::IoTable;
 use irp::IrpTable;
 use mdl::MdlTable;
@@ -58,6 +60,7 @@ pub(crate) struct System {
     pub(crate) pool: Pool,
     pub(crate) devices: DeviceTable,
     pub(crate) dispatchers: DispatcherObjects,
+    pub(crate) kernel: KernelObjects,
     pub(crate) lowers: RefCell<Vec<Rc<Lower>>>,
     pub(crate) framework: Framework,
     pub(crate) faults: Faults,
@@ -87,6 +90,7 @@ impl System {
             pool: Pool::new(),
             devices: DeviceTable::new(),
             dispatchers: DispatcherObjects::new(),
+            kernel: KernelObjects::new(),
             lowers: RefCell::new(Vec::new()),
             framework: Framework::new(),
             faults: Faults::new(),

@@ -33,6 +33,8 @@ pub(crate) enum WaitReason {
     PendedRequest(usize),
     Sleep,
     Event(usize),
+    /// Any of so many dispatcher objects, or all.
+    Objects(usize),
     Lock(usize),
     QueueIdle(usize),
     TargetIo(usize),
@@ -57,6 +59,8 @@ impl fmt::Display for WaitReason {
                 )
             }
             Self::Sleep => f.write_str("time to pass"),
+            Self::Objects(1) => f.write_str("a semaphore, mutex, timer or thread of the kernel"),
+            Self::Objects(count) => write!(f, "{count} objects of the kernel"),
             Self::Event(event) => write!(f, "the event at {event:#x}"),
             Self::Lock(lock) => write!(f, "the lock of object {lock:#x}"),
             Self::QueueIdle(queue) => write!(

@@ -1,4 +1,5 @@
 //! Kernel events and who waits for them. The state is in the driver's `KEVENT`, as in Windows; only the waiters are here.
+//! What else can be waited for is in [`super::dispatcher`].
 
 use core::cell::RefCell;
 use core::ptr;
@@ -121,6 +122,9 @@ impl System {
                     self.wake(&thread, Wake::Signaled);
                 }
             }
+        }
+        if event.state() != 0 {
+            self.dispatcher_signaled(event.address());
         }
         before
     }

@@ -126,6 +126,18 @@ super::findings! {
     BadFree: "BadFree",
         "What is allocated is freed once, by its own address and with its own function.",
         "Forget the pointer when the block is freed.";
+    /// A kernel function raised an exception that nobody handles.
+    KernelException: "KernelException",
+        "An exception that a driver of the kernel does not handle is a bugcheck.",
+        "Look at the status: it names what the function was called for in vain.";
+    /// More objects were waited for than there are wait blocks.
+    TooManyWaitObjects: "WaitObjects",
+        "A thread has wait blocks for 3 objects; for more, up to 64, the caller passes its own.",
+        "Pass an array of wait blocks, or wait for fewer objects.";
+    /// Memory was freed in which a timer is still set.
+    TimerInFreedMemory: "KernelTimer",
+        "A timer that is set lies in a list of the kernel, which would follow freed memory.",
+        "Call KeCancelTimer, and KeFlushQueuedDpcs for its DPC, before the memory is freed.";
     /// An address was taken for an IRP that is none.
     BadIrp: "ValidIrp",
         "An IRP is used only until it is completed or freed.",

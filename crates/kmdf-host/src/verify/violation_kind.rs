@@ -223,6 +223,10 @@ super::findings! {
     Blocked: "Blocked",
         "Every wait ends.",
         "Look at what it waits for: who should have set, released or completed it?";
+    /// The processor was stalled for long.
+    LongStall: "LongStall",
+        "KeStallExecutionProcessor is for 50 microseconds at most: nothing else can run on that processor meanwhile.",
+        "Wait with KeDelayExecutionThread at PASSIVE_LEVEL, or let a timer go on with the work.";
     /// The framework's verifier broke into the debugger.
     DebugBreak: "DebugBreak",
         "With VerifierOn the framework stops in the debugger where a driver calls it wrongly, and goes on without doing what was asked.",

@@ -202,6 +202,10 @@ pub type PVPB = *mut _VPB;
 pub type POBJECT_TYPE = *mut _OBJECT_TYPE;
 /// `POBJECT_HANDLE_INFORMATION` (wdm.h)
 pub type POBJECT_HANDLE_INFORMATION = *mut _OBJECT_HANDLE_INFORMATION;
+/// `PIO_WORKITEM` (wdm.h)
+pub type PIO_WORKITEM = *mut _IO_WORKITEM;
+/// `PKWAIT_BLOCK` (wdm.h)
+pub type PKWAIT_BLOCK = *mut _KWAIT_BLOCK;
 /// `WDF_MAJOR_VERSION` (fxldr.h)
 pub type WDF_MAJOR_VERSION = ULONG;
 /// `WDF_MINOR_VERSION` (fxldr.h)
@@ -412,5 +416,19 @@ pub struct POHANDLE__ {
 #[repr(C)]
 #[derive(Debug)]
 pub struct USBD_HANDLE__ {
+    _unused: [u8; 0],
+}
+
+/// `_IO_WORKITEM`: its fields are not public.
+#[repr(C)]
+#[derive(Debug)]
+pub struct _IO_WORKITEM {
+    _unused: [u8; 0],
+}
+
+/// `_KWAIT_BLOCK`: its fields are not public.
+#[repr(C)]
+#[derive(Debug)]
+pub struct _KWAIT_BLOCK {
     _unused: [u8; 0],
 }

@@ -1090,6 +1090,13 @@ pub type PKKERNEL_ROUTINE = KKERNEL_ROUTINE;
 pub type KRUNDOWN_ROUTINE = ::core::option::Option<unsafe extern "C" fn(Apc: PKAPC)>;
 /// `PKRUNDOWN_ROUTINE` (wdm.h)
 pub type PKRUNDOWN_ROUTINE = KRUNDOWN_ROUTINE;
+/// `IO_WORKITEM_ROUTINE` (wdm.h).
+pub type IO_WORKITEM_ROUTINE = ::core::option::Option<
+    unsafe extern "C" fn(DeviceObject: PDEVICE_OBJECT, Context: PVOID),
+>;
+
+/// `PIO_WORKITEM_ROUTINE` (wdm.h)
+pub type PIO_WORKITEM_ROUTINE = IO_WORKITEM_ROUTINE;
 /// `KSTART_ROUTINE` (wdm.h).
 pub type KSTART_ROUTINE = ::core::option::Option<
     unsafe extern "C" fn(StartContext: PVOID),

@@ -1448,6 +1448,14 @@ pub mod _DMA_WIDTH {
     pub const MaximumDmaWidth: Type = 5;
 }
 pub use self::_DMA_WIDTH::Type as DMA_WIDTH;
+/// Enumeration `WAIT_TYPE` (ntdef.h)
+pub mod _WAIT_TYPE {
+    /// The type of the enumerators.
+    pub type Type = ::core::ffi::c_int;
+    pub const WaitAll: Type = 0;
+    pub const WaitAny: Type = 1;
+}
+pub use self::_WAIT_TYPE::Type as WAIT_TYPE;
 /// Enumeration `POWER_STATE_TYPE` (wdm.h)
 pub mod _POWER_STATE_TYPE {
     /// The type of the enumerators.

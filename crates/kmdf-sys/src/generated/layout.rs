@@ -3548,6 +3548,42 @@ const _: () = {
     assert!(offset_of!(_KDEVICE_QUEUE, __bindgen_anon_1) == 32);
 };
 const _: () = {
+    assert!(size_of::< _KSEMAPHORE > () == 32);
+    assert!(align_of::< _KSEMAPHORE > () == 8);
+    assert!(offset_of!(_KSEMAPHORE, Header) == 0);
+    assert!(offset_of!(_KSEMAPHORE, Limit) == 24);
+};
+const _: () = {
+    assert!(size_of::< _KMUTANT > () == 56);
+    assert!(align_of::< _KMUTANT > () == 8);
+    assert!(offset_of!(_KMUTANT, Header) == 0);
+    assert!(offset_of!(_KMUTANT, MutantListEntry) == 24);
+    assert!(offset_of!(_KMUTANT, OwnerThread) == 40);
+    assert!(offset_of!(_KMUTANT, Abandoned) == 48);
+    assert!(offset_of!(_KMUTANT, ApcDisable) == 49);
+};
+const _: () = {
+    assert!(size_of::< _FAST_MUTEX > () == 56);
+    assert!(align_of::< _FAST_MUTEX > () == 8);
+    assert!(offset_of!(_FAST_MUTEX, Count) == 0);
+    assert!(offset_of!(_FAST_MUTEX, Owner) == 8);
+    assert!(offset_of!(_FAST_MUTEX, Contention) == 16);
+    assert!(offset_of!(_FAST_MUTEX, Event) == 24);
+    assert!(offset_of!(_FAST_MUTEX, OldIrql) == 48);
+};
+const _: () = {
+    assert!(size_of::< _KSPIN_LOCK_QUEUE > () == 16);
+    assert!(align_of::< _KSPIN_LOCK_QUEUE > () == 8);
+    assert!(offset_of!(_KSPIN_LOCK_QUEUE, Next) == 0);
+    assert!(offset_of!(_KSPIN_LOCK_QUEUE, Lock) == 8);
+};
+const _: () = {
+    assert!(size_of::< _KLOCK_QUEUE_HANDLE > () == 24);
+    assert!(align_of::< _KLOCK_QUEUE_HANDLE > () == 8);
+    assert!(offset_of!(_KLOCK_QUEUE_HANDLE, LockQueue) == 0);
+    assert!(offset_of!(_KLOCK_QUEUE_HANDLE, OldIrql) == 16);
+};
+const _: () = {
     assert!(size_of::< _KDPC > () == 64);
     assert!(align_of::< _KDPC > () == 8);
     assert!(offset_of!(_KDPC, Type) == 0);

@@ -156,4 +156,228 @@ unsafe extern "C" {
     pub fn DbgBreakPoint();
     /// `DbgBreakPointWithStatus` (wdm.h). IRQL: `HIGH_LEVEL` at most.
     pub fn DbgBreakPointWithStatus(Status: ULONG);
+    /// `KeInitializeSemaphore` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeInitializeSemaphore(Semaphore: PRKSEMAPHORE, Count: LONG, Limit: LONG);
+    /// `KeReleaseSemaphore` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeReleaseSemaphore(
+        Semaphore: PRKSEMAPHORE,
+        Increment: KPRIORITY,
+        Adjustment: LONG,
+        Wait: BOOLEAN,
+    ) -> LONG;
+    /// `KeReadStateSemaphore` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeReadStateSemaphore(Semaphore: PRKSEMAPHORE) -> LONG;
+    /// `KeInitializeMutex` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeInitializeMutex(Mutex: PRKMUTEX, Level: ULONG);
+    /// `KeReleaseMutex` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeReleaseMutex(Mutex: PRKMUTEX, Wait: BOOLEAN) -> LONG;
+    /// `KeReadStateMutex` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeReadStateMutex(Mutex: PRKMUTEX) -> LONG;
+    /// `KeReadStateEvent` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeReadStateEvent(Event: PRKEVENT) -> LONG;
+    /// `KeWaitForMultipleObjects` (wdm.h). The highest IRQL depends on the arguments.
+    #[must_use]
+    pub fn KeWaitForMultipleObjects(
+        Count: ULONG,
+        Object: *mut PVOID,
+        WaitType: WAIT_TYPE,
+        WaitReason: KWAIT_REASON,
+        WaitMode: KPROCESSOR_MODE,
+        Alertable: BOOLEAN,
+        Timeout: PLARGE_INTEGER,
+        WaitBlockArray: PKWAIT_BLOCK,
+    ) -> NTSTATUS;
+    /// `KeInitializeTimer` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeInitializeTimer(Timer: PKTIMER);
+    /// `KeInitializeTimerEx` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeInitializeTimerEx(Timer: PKTIMER, Type: TIMER_TYPE);
+    /// `KeSetTimer` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeSetTimer(Timer: PKTIMER, DueTime: LARGE_INTEGER, Dpc: PKDPC) -> BOOLEAN;
+    /// `KeSetTimerEx` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeSetTimerEx(
+        Timer: PKTIMER,
+        DueTime: LARGE_INTEGER,
+        Period: LONG,
+        Dpc: PKDPC,
+    ) -> BOOLEAN;
+    /// `KeSetCoalescableTimer` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeSetCoalescableTimer(
+        Timer: PKTIMER,
+        DueTime: LARGE_INTEGER,
+        Period: ULONG,
+        TolerableDelay: ULONG,
+        Dpc: PKDPC,
+    ) -> BOOLEAN;
+    /// `KeCancelTimer` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeCancelTimer(Timer: PKTIMER) -> BOOLEAN;
+    /// `KeReadStateTimer` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeReadStateTimer(Timer: PKTIMER) -> BOOLEAN;
+    /// `KeInitializeDpc` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeInitializeDpc(
+        Dpc: PRKDPC,
+        DeferredRoutine: PKDEFERRED_ROUTINE,
+        DeferredContext: PVOID,
+    );
+    /// `KeInsertQueueDpc` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeInsertQueueDpc(
+        Dpc: PRKDPC,
+        SystemArgument1: PVOID,
+        SystemArgument2: PVOID,
+    ) -> BOOLEAN;
+    /// `KeRemoveQueueDpc` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeRemoveQueueDpc(Dpc: PRKDPC) -> BOOLEAN;
+    /// `KeFlushQueuedDpcs` (wdm.h). IRQL: `APC_LEVEL` at most.
+    pub fn KeFlushQueuedDpcs();
+    /// `KeInitializeSpinLock` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeInitializeSpinLock(SpinLock: PKSPIN_LOCK);
+    /// `KeAcquireSpinLockRaiseToDpc` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeAcquireSpinLockRaiseToDpc(SpinLock: PKSPIN_LOCK) -> KIRQL;
+    /// `KeReleaseSpinLock` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeReleaseSpinLock(SpinLock: PKSPIN_LOCK, NewIrql: KIRQL);
+    /// `KeAcquireSpinLockAtDpcLevel` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeAcquireSpinLockAtDpcLevel(SpinLock: PKSPIN_LOCK);
+    /// `KeReleaseSpinLockFromDpcLevel` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeReleaseSpinLockFromDpcLevel(SpinLock: PKSPIN_LOCK);
+    /// `KeTryToAcquireSpinLockAtDpcLevel` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeTryToAcquireSpinLockAtDpcLevel(SpinLock: PKSPIN_LOCK) -> BOOLEAN;
+    /// `KeTestSpinLock` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeTestSpinLock(SpinLock: PKSPIN_LOCK) -> BOOLEAN;
+    /// `KeAcquireInStackQueuedSpinLock` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeAcquireInStackQueuedSpinLock(
+        SpinLock: PKSPIN_LOCK,
+        LockHandle: PKLOCK_QUEUE_HANDLE,
+    );
+    /// `KeReleaseInStackQueuedSpinLock` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn KeReleaseInStackQueuedSpinLock(LockHandle: PKLOCK_QUEUE_HANDLE);
+    /// `KeAcquireInStackQueuedSpinLockAtDpcLevel` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeAcquireInStackQueuedSpinLockAtDpcLevel(
+        SpinLock: PKSPIN_LOCK,
+        LockHandle: PKLOCK_QUEUE_HANDLE,
+    );
+    /// `KeReleaseInStackQueuedSpinLockFromDpcLevel` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeReleaseInStackQueuedSpinLockFromDpcLevel(LockHandle: PKLOCK_QUEUE_HANDLE);
+    /// `ExAcquireFastMutex` (wdm.h). IRQL: `APC_LEVEL` at most.
+    pub fn ExAcquireFastMutex(FastMutex: PFAST_MUTEX);
+    /// `ExReleaseFastMutex` (wdm.h). IRQL: `APC_LEVEL` at most.
+    pub fn ExReleaseFastMutex(FastMutex: PFAST_MUTEX);
+    /// `ExTryToAcquireFastMutex` (wdm.h). IRQL: `APC_LEVEL` at most.
+    pub fn ExTryToAcquireFastMutex(FastMutex: PFAST_MUTEX) -> BOOLEAN;
+    /// `ExAllocatePoolWithTag` (wdm.h). The highest IRQL depends on the arguments.
+    pub fn ExAllocatePoolWithTag(
+        PoolType: POOL_TYPE,
+        NumberOfBytes: SIZE_T,
+        Tag: ULONG,
+    ) -> PVOID;
+    /// `ExInterlockedInsertHeadList` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn ExInterlockedInsertHeadList(
+        ListHead: PLIST_ENTRY,
+        ListEntry: PLIST_ENTRY,
+        Lock: PKSPIN_LOCK,
+    ) -> PLIST_ENTRY;
+    /// `ExInterlockedInsertTailList` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn ExInterlockedInsertTailList(
+        ListHead: PLIST_ENTRY,
+        ListEntry: PLIST_ENTRY,
+        Lock: PKSPIN_LOCK,
+    ) -> PLIST_ENTRY;
+    /// `ExInterlockedRemoveHeadList` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn ExInterlockedRemoveHeadList(
+        ListHead: PLIST_ENTRY,
+        Lock: PKSPIN_LOCK,
+    ) -> PLIST_ENTRY;
+    /// `KeQueryInterruptTime` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeQueryInterruptTime() -> ULONGLONG;
+    /// `KeQueryInterruptTimePrecise` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeQueryInterruptTimePrecise(QpcTimeStamp: *mut ULONG64) -> ULONG64;
+    /// `KeQueryUnbiasedInterruptTime` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeQueryUnbiasedInterruptTime() -> ULONGLONG;
+    /// `KeQueryTimeIncrement` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeQueryTimeIncrement() -> ULONG;
+    /// `KeStallExecutionProcessor` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn KeStallExecutionProcessor(MicroSeconds: ULONG);
+    /// `IoGetAttachedDeviceReference` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn IoGetAttachedDeviceReference(DeviceObject: PDEVICE_OBJECT) -> PDEVICE_OBJECT;
+    /// `IoAllocateWorkItem` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn IoAllocateWorkItem(DeviceObject: PDEVICE_OBJECT) -> PIO_WORKITEM;
+    /// `IoQueueWorkItem` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn IoQueueWorkItem(
+        IoWorkItem: PIO_WORKITEM,
+        WorkerRoutine: PIO_WORKITEM_ROUTINE,
+        QueueType: WORK_QUEUE_TYPE,
+        Context: PVOID,
+    );
+    /// `IoFreeWorkItem` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn IoFreeWorkItem(IoWorkItem: PIO_WORKITEM);
+    /// `RtlInitAnsiString` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    pub fn RtlInitAnsiString(DestinationString: PANSI_STRING, SourceString: PCSTR);
+    /// `RtlAppendUnicodeStringToString` (wdm.h). The highest IRQL depends on the arguments.
+    #[must_use]
+    pub fn RtlAppendUnicodeStringToString(
+        Destination: PUNICODE_STRING,
+        Source: PCUNICODE_STRING,
+    ) -> NTSTATUS;
+    /// `RtlAppendUnicodeToString` (wdm.h). The highest IRQL depends on the arguments.
+    #[must_use]
+    pub fn RtlAppendUnicodeToString(
+        Destination: PUNICODE_STRING,
+        Source: PCWSTR,
+    ) -> NTSTATUS;
+    /// `RtlEqualUnicodeString` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    pub fn RtlEqualUnicodeString(
+        String1: PCUNICODE_STRING,
+        String2: PCUNICODE_STRING,
+        CaseInSensitive: BOOLEAN,
+    ) -> BOOLEAN;
+    /// `RtlPrefixUnicodeString` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    pub fn RtlPrefixUnicodeString(
+        String1: PCUNICODE_STRING,
+        String2: PCUNICODE_STRING,
+        CaseInSensitive: BOOLEAN,
+    ) -> BOOLEAN;
+    /// `RtlUpcaseUnicodeChar` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    pub fn RtlUpcaseUnicodeChar(SourceCharacter: WCHAR) -> WCHAR;
+    /// `RtlUnicodeStringToAnsiString` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    #[must_use]
+    pub fn RtlUnicodeStringToAnsiString(
+        DestinationString: PANSI_STRING,
+        SourceString: PCUNICODE_STRING,
+        AllocateDestinationString: BOOLEAN,
+    ) -> NTSTATUS;
+    /// `RtlAnsiStringToUnicodeString` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    #[must_use]
+    pub fn RtlAnsiStringToUnicodeString(
+        DestinationString: PUNICODE_STRING,
+        SourceString: PCANSI_STRING,
+        AllocateDestinationString: BOOLEAN,
+    ) -> NTSTATUS;
+    /// `RtlFreeUnicodeString` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    pub fn RtlFreeUnicodeString(UnicodeString: PUNICODE_STRING);
+    /// `RtlFreeAnsiString` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    pub fn RtlFreeAnsiString(AnsiString: PANSI_STRING);
+    /// `RtlIntegerToUnicodeString` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    #[must_use]
+    pub fn RtlIntegerToUnicodeString(
+        Value: ULONG,
+        Base: ULONG,
+        String: PUNICODE_STRING,
+    ) -> NTSTATUS;
+    /// `RtlUnicodeStringToInteger` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    #[must_use]
+    pub fn RtlUnicodeStringToInteger(
+        String: PCUNICODE_STRING,
+        Base: ULONG,
+        Value: PULONG,
+    ) -> NTSTATUS;
+    /// `RtlStringFromGUID` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    #[must_use]
+    pub fn RtlStringFromGUID(Guid: *const GUID, GuidString: PUNICODE_STRING) -> NTSTATUS;
+    /// `RtlGUIDFromString` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
+    #[must_use]
+    pub fn RtlGUIDFromString(GuidString: PCUNICODE_STRING, Guid: *mut GUID) -> NTSTATUS;
+    /// `RtlCompareMemory` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    pub fn RtlCompareMemory(
+        Source1: *const ::core::ffi::c_void,
+        Source2: *const ::core::ffi::c_void,
+        Length: SIZE_T,
+    ) -> SIZE_T;
 }

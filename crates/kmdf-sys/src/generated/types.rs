@@ -3466,6 +3466,52 @@ pub struct _KDEVICE_QUEUE {
     pub __bindgen_anon_1: _KDEVICE_QUEUE__bindgen_ty_1,
 }
 
+/// `KSEMAPHORE` (wdm.h)
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct _KSEMAPHORE {
+    pub Header: DISPATCHER_HEADER,
+    pub Limit: LONG,
+}
+
+/// `KMUTANT` (wdm.h)
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct _KMUTANT {
+    pub Header: DISPATCHER_HEADER,
+    pub MutantListEntry: LIST_ENTRY,
+    pub OwnerThread: *mut _KTHREAD,
+    pub Abandoned: BOOLEAN,
+    pub ApcDisable: UCHAR,
+}
+
+/// `FAST_MUTEX` (wdm.h)
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct _FAST_MUTEX {
+    pub Count: LONG,
+    pub Owner: PVOID,
+    pub Contention: ULONG,
+    pub Event: KEVENT,
+    pub OldIrql: ULONG,
+}
+
+/// `KSPIN_LOCK_QUEUE` (wdm.h)
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct _KSPIN_LOCK_QUEUE {
+    pub Next: *mut _KSPIN_LOCK_QUEUE,
+    pub Lock: PKSPIN_LOCK,
+}
+
+/// `KLOCK_QUEUE_HANDLE` (wdm.h)
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct _KLOCK_QUEUE_HANDLE {
+    pub LockQueue: KSPIN_LOCK_QUEUE,
+    pub OldIrql: KIRQL,
+}
+
 /// `KDPC` (wdm.h)
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -4666,6 +4712,40 @@ pub type KDEVICE_QUEUE = _KDEVICE_QUEUE;
 pub type PKDEVICE_QUEUE = *mut _KDEVICE_QUEUE;
 /// `PRKDEVICE_QUEUE` (wdm.h)
 pub type PRKDEVICE_QUEUE = *mut _KDEVICE_QUEUE;
+/// `KSEMAPHORE` (wdm.h)
+pub type KSEMAPHORE = _KSEMAPHORE;
+/// `PKSEMAPHORE` (wdm.h)
+pub type PKSEMAPHORE = *mut _KSEMAPHORE;
+/// `PRKSEMAPHORE` (wdm.h)
+pub type PRKSEMAPHORE = *mut _KSEMAPHORE;
+/// `KMUTANT` (wdm.h)
+pub type KMUTANT = _KMUTANT;
+/// `KMUTEX` (wdm.h)
+pub type KMUTEX = _KMUTANT;
+/// `PKMUTANT` (wdm.h)
+pub type PKMUTANT = *mut _KMUTANT;
+/// `PRKMUTANT` (wdm.h)
+pub type PRKMUTANT = *mut _KMUTANT;
+/// `PKMUTEX` (wdm.h)
+pub type PKMUTEX = *mut _KMUTANT;
+/// `PRKMUTEX` (wdm.h)
+pub type PRKMUTEX = *mut _KMUTANT;
+/// `FAST_MUTEX` (wdm.h)
+pub type FAST_MUTEX = _FAST_MUTEX;
+/// `KGUARDED_MUTEX` (wdm.h)
+pub type KGUARDED_MUTEX = _FAST_MUTEX;
+/// `PFAST_MUTEX` (wdm.h)
+pub type PFAST_MUTEX = *mut _FAST_MUTEX;
+/// `PKGUARDED_MUTEX` (wdm.h)
+pub type PKGUARDED_MUTEX = *mut _FAST_MUTEX;
+/// `KSPIN_LOCK_QUEUE` (wdm.h)
+pub type KSPIN_LOCK_QUEUE = _KSPIN_LOCK_QUEUE;
+/// `PKSPIN_LOCK_QUEUE` (wdm.h)
+pub type PKSPIN_LOCK_QUEUE = *mut _KSPIN_LOCK_QUEUE;
+/// `KLOCK_QUEUE_HANDLE` (wdm.h)
+pub type KLOCK_QUEUE_HANDLE = _KLOCK_QUEUE_HANDLE;
+/// `PKLOCK_QUEUE_HANDLE` (wdm.h)
+pub type PKLOCK_QUEUE_HANDLE = *mut _KLOCK_QUEUE_HANDLE;
 /// `KDPC` (wdm.h)
 pub type KDPC = _KDPC;
 /// `PKDPC` (wdm.h)
@@ -4880,8 +4960,9 @@ zeroed_default! {
     _IO_STACK_LOCATION__bindgen_ty_1__bindgen_ty_39, _IO_STACK_LOCATION__bindgen_ty_1,
     _IO_STACK_LOCATION, _POWER_STATE, _SYSTEM_POWER_STATE_CONTEXT__bindgen_ty_1,
     _SYSTEM_POWER_STATE_CONTEXT, _DEVICE_OBJECT__bindgen_ty_1, _DEVICE_OBJECT,
-    _WAIT_CONTEXT_BLOCK, _KDEVICE_QUEUE__bindgen_ty_1, _KDEVICE_QUEUE, _KDPC,
-    _DRIVER_OBJECT, _FILE_OBJECT, _IO_SECURITY_CONTEXT, _INTERFACE, _DEVICE_CAPABILITIES,
+    _WAIT_CONTEXT_BLOCK, _KDEVICE_QUEUE__bindgen_ty_1, _KDEVICE_QUEUE, _KSEMAPHORE,
+    _KMUTANT, _FAST_MUTEX, _KSPIN_LOCK_QUEUE, _KLOCK_QUEUE_HANDLE, _KDPC, _DRIVER_OBJECT,
+    _FILE_OBJECT, _IO_SECURITY_CONTEXT, _INTERFACE, _DEVICE_CAPABILITIES,
     _DRIVER_EXTENSION, _KTIMER, _CLIENT_ID, _OSVERSIONINFOW,
     _CM_PARTIAL_RESOURCE_DESCRIPTOR__bindgen_ty_1__bindgen_ty_1,
     _CM_PARTIAL_RESOURCE_DESCRIPTOR__bindgen_ty_1__bindgen_ty_2,
