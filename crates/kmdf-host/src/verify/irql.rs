@@ -184,6 +184,10 @@ mod tests {
                     continue;
                 };
                 let name = rest.split(['(', '<']).next().expect("a name");
+                // A macro that defines functions names them elsewhere.
+                if name.starts_with('$') {
+                    continue;
+                }
                 assert!(find(KERNEL, name).is_some(), "{name} has no IRQL limit");
                 count += 1;
             }

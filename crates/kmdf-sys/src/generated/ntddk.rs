@@ -268,19 +268,19 @@ unsafe extern "C" {
         NumberOfBytes: SIZE_T,
         Tag: ULONG,
     ) -> PVOID;
-    /// `ExInterlockedInsertHeadList` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    /// `ExInterlockedInsertHeadList` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
     pub fn ExInterlockedInsertHeadList(
         ListHead: PLIST_ENTRY,
         ListEntry: PLIST_ENTRY,
         Lock: PKSPIN_LOCK,
     ) -> PLIST_ENTRY;
-    /// `ExInterlockedInsertTailList` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    /// `ExInterlockedInsertTailList` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
     pub fn ExInterlockedInsertTailList(
         ListHead: PLIST_ENTRY,
         ListEntry: PLIST_ENTRY,
         Lock: PKSPIN_LOCK,
     ) -> PLIST_ENTRY;
-    /// `ExInterlockedRemoveHeadList` (wdm.h). IRQL: `HIGH_LEVEL` at most.
+    /// `ExInterlockedRemoveHeadList` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
     pub fn ExInterlockedRemoveHeadList(
         ListHead: PLIST_ENTRY,
         Lock: PKSPIN_LOCK,
@@ -295,7 +295,7 @@ unsafe extern "C" {
     pub fn KeQueryTimeIncrement() -> ULONG;
     /// `KeStallExecutionProcessor` (wdm.h). IRQL: `HIGH_LEVEL` at most.
     pub fn KeStallExecutionProcessor(MicroSeconds: ULONG);
-    /// `IoGetAttachedDeviceReference` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
+    /// `IoGetAttachedDeviceReference` (wdm.h). IRQL: `PASSIVE_LEVEL` at most.
     pub fn IoGetAttachedDeviceReference(DeviceObject: PDEVICE_OBJECT) -> PDEVICE_OBJECT;
     /// `IoAllocateWorkItem` (wdm.h). IRQL: `DISPATCH_LEVEL` at most.
     pub fn IoAllocateWorkItem(DeviceObject: PDEVICE_OBJECT) -> PIO_WORKITEM;
