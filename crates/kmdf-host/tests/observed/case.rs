@@ -49,16 +49,9 @@ impl Case {
         let value = self.setup.get(key).and_then(Value::as_integer)?;
         Some(u32::try_from(value).expect("a small number"))
     }
-
-    /// The group: the first part of the identifier, or the first two of the second series.
-    #[allow(dead_code)]
-    pub(crate) fn group(&self) -> &str {
-        group(&self.id)
-    }
 }
 
-/// The group of an observation.
-#[allow(dead_code)]
+/// The group of an observation: the first part of its name, or the first two of the second series.
 pub(crate) fn group(id: &str) -> &str {
     let parts = if id.starts_with("o2.") { 2 } else { 1 };
     let end = id.match_indices('.').nth(parts - 1);

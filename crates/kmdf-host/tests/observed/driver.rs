@@ -22,9 +22,7 @@ fn called(name: &str, state: Option<WDF_POWER_DEVICE_STATE>) -> NTSTATUS {
         log(format!("{name}{state} = {STATUS_UNSUCCESSFUL:#x}"));
         return STATUS_UNSUCCESSFUL;
     }
-    if !name.is_empty() {
-        log(format!("{name}{state}"));
-    }
+    log(format!("{name}{state}"));
     STATUS_SUCCESS
 }
 
@@ -45,7 +43,7 @@ callbacks! {
     d0_entry_post "D0EntryPostInterruptsEnabled" (state: WDF_POWER_DEVICE_STATE) Some(state);
     d0_exit "D0Exit" (state: WDF_POWER_DEVICE_STATE) Some(state);
     d0_exit_pre "D0ExitPreInterruptsDisabled" (state: WDF_POWER_DEVICE_STATE) Some(state);
-    init "SelfManagedIoInit" () None;
+    init_self_managed_io "SelfManagedIoInit" () None;
     suspend "SelfManagedIoSuspend" () None;
     restart "SelfManagedIoRestart" () None;
     query_remove "QueryRemove" () None;
@@ -122,7 +120,7 @@ fn presented(queue: WDFQUEUE, request: WDFREQUEST, callback: &str, length: Optio
     };
     if world.case.brief {
         log(format!("{callback} {number}"));
-        return kept(&world, request, number);
+        return kept(&world, request);
     }
     if world.case.flag("silent") == Some(true) {
         return script::body(&format!("{callback} {number}"), request);
@@ -142,7 +140,7 @@ pub(crate) fn level() -> &'static str {
     }
 }
 
-fn kept(world: &World, request: WDFREQUEST, number: u32) {
+fn kept(world: &World, request: WDFREQUEST) {
     match world.case.word("write") {
         None => {}
         Some("mark") => {
@@ -159,7 +157,6 @@ fn kept(world: &World, request: WDFREQUEST, number: u32) {
             let target = wdf!(WdfDeviceGetIoTarget(world.device.get()));
             let sent = wdf!(WdfRequestSend(request, target, null()));
             log(format!("WdfRequestSend = {sent}"));
-            let _ = number;
         }
         other => panic!("write = {other:?}"),
     }
@@ -354,7 +351,7 @@ fn init_device(world: &World, init: PWDFDEVICE_INIT) {
             EvtDeviceD0EntryPostInterruptsEnabled: Some(d0_entry_post),
             EvtDeviceD0Exit: Some(d0_exit),
             EvtDeviceD0ExitPreInterruptsDisabled: Some(d0_exit_pre),
-            EvtDeviceSelfManagedIoInit: Some(init_io),
+            EvtDeviceSelfManagedIoInit: Some(init_self_managed_io),
             EvtDeviceSelfManagedIoSuspend: Some(suspend),
             EvtDeviceSelfManagedIoRestart: Some(restart),
             EvtDeviceSelfManagedIoFlush: Some(flush),
@@ -392,11 +389,6 @@ fn init_device(world: &World, init: PWDFDEVICE_INIT) {
     if let Some(device_type) = case.number("device_type") {
         wdf!(WdfDeviceInitSetDeviceType(init, device_type));
     }
-}
-
-unsafe extern "C" fn init_io(device: WDFDEVICE) -> NTSTATUS {
-    // SAFETY: this is the callback's own argument.
-    unsafe { init(device) }
 }
 
 unsafe extern "C" fn device_add(_: WDFDRIVER, mut device_init: PWDFDEVICE_INIT) -> NTSTATUS {

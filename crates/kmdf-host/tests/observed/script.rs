@@ -5,16 +5,17 @@ use std::rc::Rc;
 use kmdf_host::{IrpSpec, PnpIrp, Stop};
 use kmdf_sys::*;
 
-use crate::common::{null, sleep, wdf};
+use crate::common::{sleep, wdf};
 use crate::driver;
 use crate::world::{MAJORS, World, log, world};
-use crate::{locks, named, objects, services};
+use crate::{locks, named, objects, sends, services, steps};
 
 /// A case that is code of its own, run inside a thread of the driver.
 fn inside(id: &str) -> Option<fn()> {
     let cases = objects::INSIDE
         .iter()
         .chain(&services::INSIDE)
+        .chain(&sends::INSIDE)
         .chain(&locks::INSIDE);
     cases
         .into_iter()
@@ -23,7 +24,7 @@ fn inside(id: &str) -> Option<fn()> {
 }
 
 fn outside(id: &str) -> Option<objects::Outside> {
-    let mut cases = objects::OUTSIDE.iter();
+    let mut cases = objects::OUTSIDE.iter().chain(&sends::OUTSIDE);
     cases.find(|(own, _)| *own == id).map(|(_, code)| *code)
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn run(world: &Rc<World>) -> Vec<String> {
 }
 
 /// Loads the driver and adds the device; `false` when there is none and the case ends.
-fn set_up(world: &Rc<World>) -> Result<bool, Stop> {
+pub(crate) fn set_up(world: &Rc<World>) -> Result<bool, Stop> {
     let below = crate::world::add_below(world);
     let driver = world.host.load("driver", driver::entry)?;
     if world
@@ -100,7 +101,7 @@ fn set_up(world: &Rc<World>) -> Result<bool, Stop> {
     Ok(true)
 }
 
-fn start(world: &World) -> Result<(), Stop> {
+pub(crate) fn start(world: &World) -> Result<(), Stop> {
     let stack = world.stack.get().expect("a stack");
     world.host.start(stack)
 }
@@ -195,11 +196,6 @@ pub(crate) fn complete_later(request: WDFREQUEST) {
             STATUS_SUCCESS
         ));
     });
-}
-
-fn status_of(word: &str) -> NTSTATUS {
-    let bits = u32::from_str_radix(word.trim_start_matches("0x"), 16).expect("a status");
-    bits.cast_signed()
 }
 
 /// Does one step; `it` is the request of the callback whose body it belongs to.
@@ -299,9 +295,9 @@ fn perform(world: &Rc<World>, words: &[&str], it: Option<WDFREQUEST>) -> Option<
             "state" | "retrieve" | "find" | "retrieve_found" | "ready_notify" | "configure"
             | "create_default" | "WdfObjectDelete",
             ..,
-        ] => return queue_step(world, words),
-        [name, ..] if name.starts_with("WdfIoQueue") => change_queue(world, words),
-        _ => return request_step(world, words, it),
+        ] => return steps::of_queue(world, words),
+        [name, ..] if name.starts_with("WdfIoQueue") => steps::change_queue(world, words),
+        _ => return steps::of_request(world, words, it),
     }
     None
 }
@@ -345,239 +341,9 @@ fn send(world: &Rc<World>, number: u32, major: u8, length: u32, file: u32) {
     log(format!("sent {number} {status:#x}"));
 }
 
-fn held(world: &World, words: &[&str], it: Option<WDFREQUEST>) -> WDFREQUEST {
-    match words {
-        ["created", ..] => world.created(),
-        [held, ..] if held.starts_with("held") => {
-            let index: usize = held[4..].parse().expect("an index");
-            world.held.borrow()[index].1
-        }
-        _ => it.unwrap_or_else(|| world.held.borrow()[0].1),
-    }
-}
-
-fn request_step(world: &Rc<World>, words: &[&str], it: Option<WDFREQUEST>) -> Option<String> {
-    let request = || held(world, &words[1..], it);
-    match words {
-        ["done", status @ ..] => {
-            let status = status
-                .first()
-                .map_or(STATUS_SUCCESS, |word| status_of(word));
-            wdf!(WdfRequestComplete(request(), status));
-            None
-        }
-        ["children"] => {
-            objects::request_children(held(world, &[], it));
-            None
-        }
-        ["boost", boost] => {
-            let boost = boost.parse().expect("a boost");
-            wdf!(WdfRequestCompleteWithPriorityBoost(
-                held(world, &[], it),
-                STATUS_SUCCESS,
-                boost
-            ));
-            None
-        }
-        ["WdfRequestComplete", number, status] => {
-            let number = number.parse().expect("a number");
-            wdf!(WdfRequestComplete(world.request(number), status_of(status)));
-            None
-        }
-        ["WdfRequestMarkCancelableEx", ..] => {
-            let status = wdf!(WdfRequestMarkCancelableEx(
-                request(),
-                Some(driver::evt_cancel)
-            ));
-            Some(format!("{} = {status:#x}", words[0]))
-        }
-        ["WdfRequestMarkCancelable", ..] => {
-            wdf!(WdfRequestMarkCancelable(
-                request(),
-                Some(driver::evt_cancel)
-            ));
-            None
-        }
-        ["WdfRequestUnmarkCancelable", ..] => {
-            let status = wdf!(WdfRequestUnmarkCancelable(request()));
-            Some(format!("{} = {status:#x}", words[0]))
-        }
-        ["WdfRequestStopAcknowledge", _] => {
-            wdf!(WdfRequestStopAcknowledge(held(world, &[], it), 1));
-            None
-        }
-        ["is_canceled"] => Some(format!(
-            "IsCanceled {}",
-            wdf!(WdfRequestIsCanceled(request()))
-        )),
-        ["requeue", which] => {
-            let status = wdf!(WdfRequestRequeue(request()));
-            Some(format!("requeue {which} = {status:#x}"))
-        }
-        ["forward", which @ .., queue] => {
-            let request = held(world, which, it);
-            let status = wdf!(WdfRequestForwardToIoQueue(request, world.queue_of(queue)));
-            let which = which.iter().filter(|word| **word != "created");
-            let which: String = which.map(|word| format!("{word} ")).collect();
-            Some(format!("forward {which}{queue} = {status:#x}"))
-        }
-        ["get_queue", ..] => {
-            let queue = wdf!(WdfRequestGetIoQueue(request()));
-            let name = if queue.is_null() {
-                "NULL"
-            } else if queue == world.queue.get() {
-                "Q"
-            } else {
-                "Q2"
-            };
-            Some(format!("WdfRequestGetIoQueue = {name}"))
-        }
-        _ => panic!("no step {words:?}"),
-    }
-}
-
-macro_rules! queue_changes {
-    ($words:ident, $queue:ident, $context:ident; with $($asynchronous:ident)*; without $($synchronous:ident)*) => {
-        match $words[0] {
-            $(stringify!($asynchronous) => {
-                let callback = (!$context.is_null()).then_some(driver::evt_state as _);
-                wdf!($asynchronous($queue, callback, $context));
-            })*
-            $(stringify!($synchronous) => { wdf!($synchronous($queue)); })*
-            _ => panic!("no step {:?}", $words),
-        }
-    };
-}
-
-fn queue_step(world: &Rc<World>, words: &[&str]) -> Option<String> {
-    let queue = world.queue.get();
-    match words {
-        ["state", name] => {
-            let (mut queued, mut owned) = (0, 0);
-            let state = wdf!(WdfIoQueueGetState(
-                world.queue_of(name),
-                &raw mut queued,
-                &raw mut owned
-            ));
-            Some(format!("state {name} {state:#x} {queued} {owned}"))
-        }
-        ["retrieve", name @ ..] => {
-            let mut request = null();
-            let from = name.first().map_or(queue, |name| world.queue_of(name));
-            let status = wdf!(WdfIoQueueRetrieveNextRequest(from, &raw mut request));
-            Some(if NT_SUCCESS(status) {
-                format!("retrieve = {status:#x} {}", world.hold(request))
-            } else {
-                format!("retrieve = {status:#x}")
-            })
-        }
-        ["find", size @ ..] => {
-            let mut parameters = WDF_REQUEST_PARAMETERS {
-                Size: if size.is_empty() {
-                    u16::try_from(size_of::<WDF_REQUEST_PARAMETERS>()).expect("small")
-                } else {
-                    3
-                },
-                ..Default::default()
-            };
-            let mut found = null();
-            let status = wdf!(WdfIoQueueFindRequest(
-                queue,
-                null(),
-                null(),
-                &raw mut parameters,
-                &raw mut found
-            ));
-            if !NT_SUCCESS(status) {
-                return Some(format!("find = {status:#x}"));
-            }
-            world.found.set(found);
-            let number = world.number_of(found);
-            // SAFETY: it is a write, whose parameters are these.
-            let length = unsafe { parameters.Parameters.Write.Length };
-            let kind = parameters.Type;
-            Some(format!(
-                "find = {status:#x} {number} type {kind} length {length}"
-            ))
-        }
-        ["retrieve_found"] => {
-            let mut request = null();
-            let found = world.found.get();
-            let status = wdf!(WdfIoQueueRetrieveFoundRequest(
-                queue,
-                found,
-                &raw mut request
-            ));
-            let same = if !request.is_null() && request == found {
-                " same"
-            } else {
-                ""
-            };
-            Some(format!("retrieve found = {status:#x}{same}"))
-        }
-        ["ready_notify"] => {
-            let context = std::ptr::without_provenance_mut(usize::from(b'R'));
-            let status = wdf!(WdfIoQueueReadyNotify(
-                queue,
-                Some(driver::evt_state),
-                context
-            ));
-            Some(format!("WdfIoQueueReadyNotify = {status:#x}"))
-        }
-        ["configure", name, kind] => {
-            let which = match *kind {
-                "Read" => _WDF_REQUEST_TYPE::WdfRequestTypeRead,
-                "Write" => _WDF_REQUEST_TYPE::WdfRequestTypeWrite,
-                other => other.parse().expect("a number"),
-            };
-            let device = world.device.get();
-            let status = wdf!(WdfDeviceConfigureRequestDispatching(
-                device,
-                world.queue_of(name),
-                which
-            ));
-            Some(format!("configure {name} {kind} = {status:#x}"))
-        }
-        ["create_default"] => {
-            let mut config = driver::default_queue_config(world);
-            let mut queue = null();
-            let status = wdf!(WdfIoQueueCreate(
-                world.device.get(),
-                &raw mut config,
-                null(),
-                &raw mut queue
-            ));
-            Some(format!("WdfIoQueueCreate = {status:#x}"))
-        }
-        ["WdfObjectDelete", name] => {
-            wdf!(WdfObjectDelete(world.queue_of(name).cast()));
-            None
-        }
-        _ => panic!("no step {words:?}"),
-    }
-}
-
-/// A change of the default queue's state. The callback of an asynchronous one gets the letter A, unless it stands alone.
-fn change_queue(world: &World, words: &[&str]) {
-    let queue = if words.get(1) == Some(&"Q2") {
-        world.second.get()
-    } else {
-        world.queue.get()
-    };
-    let context: WDFCONTEXT = if words.contains(&"alone") {
-        null()
-    } else {
-        std::ptr::without_provenance_mut(usize::from(b'A'))
-    };
-    queue_changes!(words, queue, context;
-        with WdfIoQueueStop WdfIoQueueStopAndPurge WdfIoQueueDrain WdfIoQueuePurge;
-        without WdfIoQueueStart WdfIoQueueStopSynchronously WdfIoQueueStopAndPurgeSynchronously
-            WdfIoQueueDrainSynchronously WdfIoQueuePurgeSynchronously);
-}
-
 impl World {
     /// A request that the driver has created itself.
-    fn created(&self) -> WDFREQUEST {
+    pub(crate) fn created(&self) -> WDFREQUEST {
         if self.created.get().is_null() {
             let target = wdf!(WdfDeviceGetIoTarget(self.device.get()));
             self.created.set(crate::common::create_request(target));

@@ -6,8 +6,8 @@ use std::ptr;
 use std::rc::Rc;
 
 use kmdf_host::{
-    CancelDisposition, Disposition, Event, Host, HostConfig, IoId, LowerConfig, LowerDevice,
-    LowerIrp, Outcome, PnpIrp, StackId, Stop,
+    CancelDisposition, Disposition, Event, Host, HostConfig, IoId, IoType, LowerConfig,
+    LowerDevice, LowerIrp, Outcome, PnpIrp, StackId, Stop,
 };
 use kmdf_sys::*;
 
@@ -208,9 +208,12 @@ impl LowerDevice for Below {
 /// The device below a case's driver.
 pub(crate) fn add_below(world: &World) -> kmdf_host::LowerId {
     let pends = world.case.word("write") == Some("send");
-    world
-        .host
-        .add_lower(Below { pends }, LowerConfig::new("below"))
+    let io_type = match world.case.word("below") {
+        Some("neither") => IoType::Neither,
+        _ => IoType::Buffered,
+    };
+    let config = LowerConfig::new("below").io_type(io_type);
+    world.host.add_lower(Below { pends }, config)
 }
 
 /// `IRP_MJ_` codes by the names of the data files.
