@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use kmdf_sys::{
-    NT_SUCCESS, NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_NOT_CONNECTED, STATUS_SUCCESS,
+    NT_SUCCESS, NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_NOT_CONNECTED,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
 };
 
-use super::{LowerFault, Seen};
+use super::{Allocation, LowerFault, Seen};
 use crate::lower::{Ending, Held, Lower, Outcome, UsbDevice, urb};
 use crate::system::System;
 use crate::system::clock::Due;
@@ -14,6 +15,15 @@ use crate::system::irp::{IRP_MJ_READ, Irp};
 use crate::time::Ticks;
 
 impl System {
+    /// Counts an allocation of the framework's that has no sort of its own.
+    pub(crate) fn pool_allocation(&self) -> Result<(), NTSTATUS> {
+        if self.faults.fails(Allocation::Pool) {
+            Err(STATUS_INSUFFICIENT_RESOURCES)
+        } else {
+            Ok(())
+        }
+    }
+
     /// An IRP has arrived that goes wrong.
     #[cold]
     pub(crate) fn lower_fails(

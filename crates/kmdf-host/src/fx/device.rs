@@ -129,8 +129,17 @@ impl System {
         let Some(driver) = init.module.driver() else {
             return STATUS_INVALID_DEVICE_STATE;
         };
-        if self.faults.fails(Allocation::Object) {
-            return STATUS_INSUFFICIENT_RESOURCES;
+        // The device object, and the default I/O target.
+        for _ in 0..2 {
+            if self.faults.fails(Allocation::Object) {
+                return STATUS_INSUFFICIENT_RESOURCES;
+            }
+        }
+        // The handlers of PnP and power, of I/O, of WMI, of files, and of all other requests.
+        for _ in 0..5 {
+            if let Err(status) = self.pool_allocation() {
+                return status;
+            }
         }
         let filter = init.filter.get();
         let lower = &init.lower;
@@ -303,7 +312,7 @@ impl System {
         &self,
         device: WDFDEVICE,
         class: *const GUID,
-        _reference: PCUNICODE_STRING,
+        reference: PCUNICODE_STRING,
     ) -> NTSTATUS {
         let device: Obj<Device> = self.object(device);
         self.require(class, "InterfaceClassGUID");
@@ -311,6 +320,12 @@ impl System {
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         let class = self.get(class);
+        // The framework's object, its copy of the reference string, and what IoRegisterDeviceInterface takes.
+        for _ in 0..2 + usize::from(!reference.is_null()) {
+            if let Err(status) = self.pool_allocation() {
+                return status;
+            }
+        }
         device
             .interfaces
             .borrow_mut()
@@ -350,6 +365,12 @@ impl System {
         }
         match self.text(name) {
             Some(name) if !name.is_empty() => {
+                // The framework's copy of the name, and the link itself.
+                for _ in 0..2 {
+                    if let Err(status) = self.pool_allocation() {
+                        return status;
+                    }
+                }
                 self.devices.link(&name, &device.object);
                 STATUS_SUCCESS
             }

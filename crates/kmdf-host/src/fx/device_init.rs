@@ -283,6 +283,9 @@ impl System {
         }
         match self.text(name) {
             Some(name) => {
+                if let Err(status) = self.pool_allocation() {
+                    return status;
+                }
                 *init.name.borrow_mut() = Some(name);
                 STATUS_SUCCESS
             }
@@ -299,6 +302,11 @@ impl System {
         let init = self.device_init(init);
         if !self.irql_at_most(PASSIVE_LEVEL) {
             return STATUS_INVALID_DEVICE_REQUEST;
+        }
+        if !sddl.is_null()
+            && let Err(status) = self.pool_allocation()
+        {
+            return status;
         }
         init.security.set(!sddl.is_null());
         STATUS_SUCCESS

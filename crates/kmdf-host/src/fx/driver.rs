@@ -204,6 +204,12 @@ impl System {
         if self.faults.fails(Allocation::Object) {
             return STATUS_INSUFFICIENT_RESOURCES;
         }
+        // The list of objects to be disposed of, the driver object's extension, the copy of the registry path.
+        for _ in 0..3 {
+            if let Err(status) = self.pool_allocation() {
+                return status;
+            }
+        }
         let Ok(context) = Context::for_attributes(&attributes) else {
             return STATUS_INSUFFICIENT_RESOURCES;
         };

@@ -75,6 +75,10 @@ impl System {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
+        // Opening it takes memory of the system's.
+        if let Err(status) = self.pool_allocation() {
+            return status;
+        }
         let key = Key {
             path: parameters_path(driver.module.service()),
         };

@@ -101,6 +101,12 @@ impl System {
         if units.is_none() && !string.is_null() {
             return STATUS_INVALID_PARAMETER;
         }
+        // The copy; of no string there is none.
+        if !string.is_null()
+            && let Err(status) = self.pool_allocation()
+        {
+            return status;
+        }
         let parent = attributes.parent_or_driver(self);
         match self.create_object(Kind::String(Text::new(units)), &parent, &attributes) {
             Ok(object) => {

@@ -81,6 +81,14 @@ impl System {
         if lock.is_some() && (parent.level.get() == Level::Passive) != passive {
             return STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL;
         }
+        // The kernel's timer, which older clients have inside the object, and the work item of one that runs at
+        // PASSIVE_LEVEL.
+        let wanted = [self.client_at_least(13), passive];
+        for _ in wanted.into_iter().filter(|&wanted| wanted) {
+            if let Err(status) = self.pool_allocation() {
+                return status;
+            }
+        }
         let timer = Timer {
             callback: config.EvtTimerFunc,
             period: config.Period,

@@ -143,6 +143,10 @@ impl System {
         if lock.is_some() && parent.level.get() != Level::Passive {
             return STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL;
         }
+        // The IO_WORKITEM.
+        if let Err(status) = self.pool_allocation() {
+            return status;
+        }
         let item = WorkItem {
             callback: config.EvtWorkItemFunc,
             lock,

@@ -19,11 +19,8 @@ use core::ptr;
 use core::slice;
 use std::rc::Rc;
 
-use kmdf_sys::{
-    _URB, _USB_DEVICE_DESCRIPTOR, _USBD_PIPE_INFORMATION, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
-};
+use kmdf_sys::{_URB, _USB_DEVICE_DESCRIPTOR, _USBD_PIPE_INFORMATION, NTSTATUS};
 
-use crate::faults::Allocation;
 use crate::fx::class::Obj;
 use crate::fx::object::Object;
 use crate::fx::request::Request;
@@ -296,15 +293,6 @@ impl System {
     ) -> NTSTATUS {
         match self.submit_sync(request, target, options, false) {
             Ok(status) | Err(status) => status,
-        }
-    }
-
-    /// Counts an allocation of the framework's that has no sort of its own.
-    fn pool_allocation(&self) -> Result<(), NTSTATUS> {
-        if self.faults.fails(Allocation::Pool) {
-            Err(STATUS_INSUFFICIENT_RESOURCES)
-        } else {
-            Ok(())
         }
     }
 

@@ -136,6 +136,11 @@ impl System {
                 if string.Buffer.is_null() || string.Length == 0 {
                     return Err(STATUS_INVALID_PARAMETER);
                 }
+                let copies =
+                    1 + usize::from(params.EaBufferLength > 0 && !params.EaBuffer.is_null());
+                for _ in 0..copies {
+                    self.pool_allocation()?;
+                }
                 self.text(&raw const string)
                     .map(Some)
                     .ok_or(STATUS_INVALID_PARAMETER)
