@@ -3,6 +3,7 @@
 use super::driver::DriverNumber;
 use crate::system::System;
 use crate::trace::{Actor, Event, Traced, returned_value};
+use crate::verify::stack::here;
 
 impl System {
     /// Runs `call`, which calls a driver's function, with everything around it that the framework does.
@@ -24,6 +25,7 @@ impl System {
             object: object as u64,
         });
         let result = call();
+        self.check_stack_buffers(here());
         self.trace(|| Event::CallbackLeave {
             driver: self.actor(driver),
             callback,

@@ -148,6 +148,7 @@ impl System {
         self.scheduler.abandon();
         self.dispatchers.clear();
         self.kernel.clear();
+        self.stack_buffers.clear();
         self.framework.clear();
         self.ios.clear();
         self.irps.clear();

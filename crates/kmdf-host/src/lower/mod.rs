@@ -366,6 +366,7 @@ impl System {
 
     pub(crate) fn hold(&self, lower: &Rc<Lower>, held: Held, ignores_cancel: bool) -> NTSTATUS {
         let irp = Rc::clone(&held.irp);
+        self.remember_stack_buffers(&irp);
         lower.held.borrow_mut().push(held);
         *irp.holder.borrow_mut() = Some(lower.actor.clone());
         if !ignores_cancel {
@@ -440,6 +441,7 @@ impl System {
     /// Takes an IRP from what the device holds, if it is there and has not been freed.
     pub(crate) fn take_back(&self, lower: &Rc<Lower>, irp: &Rc<Irp>) -> Option<Held> {
         let held = lower.take_held(irp)?;
+        self.forget_stack_buffers(irp);
         if let Some(timer) = held.timer {
             self.clock.disarm(timer);
         }

@@ -29,6 +29,7 @@ use crate::report::{Counters, Violation};
 use crate::stop::Stop;
 use crate::time::Ticks;
 use crate::trace::{Actor, Event, Record, Tracer};
+use crate::verify::stack::StackBuffers;
 
 use clock::Clock;
 use device::DeviceTable;
@@ -67,6 +68,7 @@ pub(crate) struct System {
     pub(crate) tracer: Tracer,
     pub(crate) counters: Counters,
     pub(crate) violations: RefCell<Vec<Violation>>,
+    pub(crate) stack_buffers: StackBuffers,
     pub(crate) stop: RefCell<Option<Stop>>,
     /// Whether `stop` is set; the cheap question asked in every scheduling step.
     pub(crate) stopped: Cell<bool>,
@@ -97,6 +99,7 @@ impl System {
             tracer: Tracer::new(config.trace),
             counters: Counters::default(),
             violations: RefCell::new(Vec::new()),
+            stack_buffers: StackBuffers::new(),
             stop: RefCell::new(None),
             stopped: Cell::new(false),
             actors: Actors {

@@ -17,6 +17,7 @@ use crate::system::io::Io;
 use crate::time::Ticks;
 use crate::trace::{Event, IrpId, ThreadId};
 use crate::verify::HeldLock;
+use crate::verify::stack::here;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +155,8 @@ pub(crate) struct Thread {
     waits_for: Cell<WaitReason>,
     /// How often a job was given to this thread; tells one job of a reused thread from the next.
     pub(crate) jobs: Cell<u64>,
+    /// An address above all frames of its jobs.
+    pub(crate) stack_top: Cell<usize>,
     /// The locks that it holds, in the order in which it acquired them.
     pub(crate) locks: RefCell<Vec<HeldLock>>,
 }
@@ -322,6 +325,7 @@ impl System {
             timer: Cell::new(None),
             waits_for: Cell::new(WaitReason::Nothing),
             jobs: Cell::new(0),
+            stack_top: Cell::new(0),
             locks: RefCell::new(Vec::new()),
         });
         threads.push(Rc::clone(&thread));
@@ -624,6 +628,7 @@ fn thread_main(suspender: Suspender<'_>) {
         let system = current("a logical thread");
         let thread = system.running_thread();
         thread.suspend_point.set(suspender);
+        thread.stack_top.set(here());
         let job = thread.job.borrow_mut().take();
         match job {
             Some(Job::Io(io)) => system.issue(&io),
@@ -631,6 +636,7 @@ fn thread_main(suspender: Suspender<'_>) {
             None => {}
         }
         system.thread_ended();
+        system.check_stack_buffers(here());
         thread.state.set(State::Idle);
         system.suspend(&thread);
     }

@@ -16,6 +16,7 @@ use kmdf_sys::{_WDF_DRIVER_GLOBALS, WDFDRIVER, WDFDRIVER__, WDFFUNC};
 use crate::stop::Stop;
 use crate::system::{System, current};
 use crate::trace::{Event, Traced, Value, status_value};
+use crate::verify::stack::here;
 
 /// Number of entries of the table of KMDF 1.33.
 pub(crate) const FUNCTION_COUNT: usize = 458;
@@ -73,6 +74,7 @@ pub(crate) fn enter<R: Traced>(
         arguments: arguments(),
     });
     system.preemption_point();
+    system.check_stack_buffers(here());
     if system.irql() > limit {
         system.irql_too_high(limit);
     }

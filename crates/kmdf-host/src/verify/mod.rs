@@ -7,6 +7,7 @@ mod in_flight;
 pub(crate) mod irql;
 mod irql_limits;
 mod locks;
+pub(crate) mod stack;
 mod violation;
 mod violation_kind;
 

@@ -277,6 +277,16 @@ pub(crate) fn send_data(own: WDFREQUEST) {
     assert!(send(own, target(), None));
 }
 
+pub(crate) fn format_read(own: WDFREQUEST, memory: WDFMEMORY) -> NTSTATUS {
+    wdf!(WdfIoTargetFormatRequestForRead(
+        target(),
+        own,
+        memory,
+        null(),
+        null()
+    ))
+}
+
 /// A WDFMEMORY with a buffer of its own.
 pub(crate) fn memory_below<H>(parent: *mut H, length: usize) -> WDFMEMORY {
     let mut memory = ptr::null_mut();

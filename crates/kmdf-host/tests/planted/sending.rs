@@ -115,6 +115,13 @@ pub(crate) const PLANTED: &[Planted] = &[
         seeds: 1,
         run: pool_freed_in_flight,
     },
+    Planted {
+        name: "local buffer out of scope",
+        mistake: "EvtIoWrite sends a read into an array of its own and returns",
+        finding: Finding::Violation(ViolationKind::BufferOutOfScope),
+        seeds: 1,
+        run: local_buffer,
+    },
 ];
 
 /// A driver with a request of its own, sent to a device that completes a millisecond later.
@@ -378,4 +385,35 @@ fn pool_freed_in_flight(host: &Host, wrong: bool) -> Result<(), Stop> {
         });
         machine.host.run()
     })
+}
+
+fn local_buffer(host: &Host, wrong: bool) -> Result<(), Stop> {
+    let (received, memory) = (slot(), slot());
+    let (of_write, in_flight) = (Rc::clone(&received), Rc::clone(&memory));
+    let writes = on_write(move |request| {
+        let mut local = [0_u8; 64];
+        let own = create_request(target());
+        let memory = if wrong {
+            memory_over(local.as_mut_ptr(), local.len())
+        } else {
+            memory_below(own, 64)
+        };
+        of_write.set(request);
+        in_flight.set(memory);
+        assert_eq!(format_read(own, memory), STATUS_SUCCESS);
+        with_routine(own);
+        send(own, target(), None);
+    });
+    let completed = move |own, status, _| {
+        if wrong {
+            delete(memory.get());
+        }
+        delete(own);
+        complete(received.get(), status);
+    };
+    let driver = Hooks {
+        completed: Some(Rc::new(completed)),
+        ..writes
+    };
+    on(host, slow(), driver, Machine::write)
 }
