@@ -74,7 +74,7 @@ pub use lower::{
 };
 pub use nt_status::{Status, UnknownStatus};
 pub use report::{BugcheckKind, Origin, Place, Report, Subject, Totals, Violation, ViolationKind};
-pub use stop::{Blocked, Bugcheck, Deadlock, Stop, WDF_VIOLATION};
+pub use stop::{Awaited, Blocked, Bugcheck, Deadlock, Stop, WDF_VIOLATION};
 pub use system::choice::{Choice, ChoiceKind};
 pub use system::device::IoType;
 pub use system::io::IoResult;

@@ -65,6 +65,43 @@ impl fmt::Display for Bugcheck {
     }
 }
 
+/// The sort of thing that never happens in a deadlock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// A driver to complete or give back a request.
+    Request,
+    /// A lower driver to complete an IRP.
+    LowerDriver,
+    /// A stopped I/O target to be started.
+    TargetStart,
+    /// The requests sent to an I/O target to complete.
+    TargetIo,
+    /// A lock to be released.
+    Lock,
+    /// An event or another object of the kernel to be signaled.
+    Event,
+    /// A callback to return.
+    Callback,
+    /// Something of the system's: time, power, its turn.
+    System,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request => "a request that the driver has",
+            Self::LowerDriver => "a lower driver",
+            Self::TargetStart => "the start of an I/O target",
+            Self::TargetIo => "requests at an I/O target",
+            Self::Lock => "a lock",
+            Self::Event => "an event",
+            Self::Callback => "a callback",
+            Self::System => "the system",
+        })
+    }
+}
+
 /// A logical thread that can never run again, and what it waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocked {
@@ -72,6 +109,8 @@ pub struct Blocked {
     pub thread: String,
     /// What it waits for.
     pub waits_for: String,
+    /// The sort of it.
+    pub awaited: Awaited,
 }
 
 /// Nothing can ever run again, and not everything is done.
@@ -81,6 +120,15 @@ pub struct Deadlock {
     pub threads: Vec<Blocked>,
     /// I/O of applications that was never completed, and who holds it.
     pub io: Vec<Blocked>,
+}
+
+impl Deadlock {
+    /// What the first thread waits for, or, when no thread waits, the first request.
+    #[must_use]
+    pub fn awaited(&self) -> Option<Awaited> {
+        let first = self.threads.first().or_else(|| self.io.first());
+        first.map(|blocked| blocked.awaited)
+    }
 }
 
 impl fmt::Display for Deadlock {

@@ -146,6 +146,7 @@ impl System {
             threads: vec![crate::stop::Blocked {
                 thread: self.running_thread().name.borrow().to_string(),
                 waits_for: format!("the lock of object {lock:#x}, which it holds itself"),
+                awaited: crate::stop::Awaited::Lock,
             }],
             io: Vec::new(),
         };

@@ -18,7 +18,7 @@ use crate::fx::driver::{DriverEntry, DriverNumber, Module};
 use crate::fx::registry::parameters_path;
 use crate::lower::{LowerConfig, LowerDevice, LowerId, Outcome};
 use crate::report::Report;
-use crate::stop::{Blocked, Deadlock, Stop};
+use crate::stop::{Awaited, Blocked, Deadlock, Stop};
 use crate::system::scheduler::{self, Job, Started};
 use crate::system::{DISPATCH_LEVEL, PASSIVE_LEVEL, System};
 use crate::time::Ticks;
@@ -350,6 +350,7 @@ impl Host {
             Some(Blocked {
                 thread: io.describe(),
                 waits_for: with.unwrap_or_else(|| "nobody".to_owned()),
+                awaited: Awaited::Request,
             })
         });
         Stop::Deadlock(Deadlock {

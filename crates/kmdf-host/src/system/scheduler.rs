@@ -12,7 +12,7 @@ use super::coroutine::{Fiber, SuspendPoint, Suspender};
 use super::{DISPATCH_LEVEL, Entered, PASSIVE_LEVEL, System, current};
 use crate::config::HostConfig;
 use crate::fx::driver::DriverNumber;
-use crate::stop::{Blocked, Stop};
+use crate::stop::{Awaited, Blocked, Stop};
 use crate::system::io::Io;
 use crate::time::Ticks;
 use crate::trace::{Event, IrpId, ThreadId};
@@ -46,6 +46,26 @@ pub(crate) enum WaitReason {
     FileIo(usize),
     FilesClosed(usize),
     PnpTurn(usize),
+}
+
+impl WaitReason {
+    const fn sort(self) -> Awaited {
+        match self {
+            Self::QueueIdle(_) | Self::Io(_) | Self::FileIo(_) => Awaited::Request,
+            Self::Irp(_) => Awaited::LowerDriver,
+            Self::PendedRequest(_) => Awaited::TargetStart,
+            Self::TargetIo(_) => Awaited::TargetIo,
+            Self::Lock(_) => Awaited::Lock,
+            Self::Event(_) | Self::Objects(_) => Awaited::Event,
+            Self::Callback(_) => Awaited::Callback,
+            Self::Nothing
+            | Self::Sleep
+            | Self::SystemWake
+            | Self::Preempted
+            | Self::FilesClosed(_)
+            | Self::PnpTurn(_) => Awaited::System,
+        }
+    }
 }
 
 impl fmt::Display for WaitReason {
@@ -261,6 +281,7 @@ impl Scheduler {
             .map(|thread| Blocked {
                 thread: thread.name.borrow().to_string(),
                 waits_for: thread.waits_for.get().to_string(),
+                awaited: thread.waits_for.get().sort(),
             })
             .collect()
     }

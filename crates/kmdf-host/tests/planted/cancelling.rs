@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use kmdf_host::{BugcheckKind, Disk, Host, Stop, ViolationKind};
+use kmdf_host::{Awaited, BugcheckKind, Disk, Host, Stop, ViolationKind};
 use kmdf_sys::*;
 
 use crate::common::*;
@@ -41,7 +41,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "cancel routine forgets",
         mistake: "EvtRequestCancel does not complete the request",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Request),
         seeds: 1,
         run: cancel_forgets,
     },

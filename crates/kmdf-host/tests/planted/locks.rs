@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use kmdf_host::{BugcheckKind, Disk, Host, Stop, ViolationKind};
+use kmdf_host::{Awaited, BugcheckKind, Disk, Host, Stop, ViolationKind};
 use kmdf_sys::*;
 
 use crate::common::*;
@@ -34,21 +34,21 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "spin lock acquired twice",
         mistake: "a function that takes a spin lock calls another that takes it too",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Lock),
         seeds: 1,
         run: spin_lock_twice,
     },
     Planted {
         name: "wait lock acquired twice",
         mistake: "a function that takes a wait lock calls another that takes it too",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Lock),
         seeds: 1,
         run: wait_lock_twice,
     },
     Planted {
         name: "lock order",
         mistake: "two work items take the same two wait locks in opposite order",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Lock),
         seeds: 50,
         run: lock_order,
     },
@@ -69,7 +69,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "waiting for a callback under its lock",
         mistake: "WdfWorkItemFlush under the wait lock that the work item takes",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Callback),
         seeds: 20,
         run: flush_under_lock,
     },

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use kmdf_host::{BugcheckKind, Disk, Host, Stop, UsbDevice, ViolationKind};
+use kmdf_host::{Awaited, BugcheckKind, Disk, Host, Stop, UsbDevice, ViolationKind};
 use kmdf_sys::*;
 
 use crate::common::*;
@@ -15,42 +15,42 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "EvtIoStop without an answer",
         mistake: "EvtIoStop neither acknowledges nor completes the request when the device goes to sleep",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Request),
         seeds: 1,
         run: stop_without_answer,
     },
     Planted {
         name: "queue stopped and never started",
         mistake: "a queue is stopped for a change of settings and not started again",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Request),
         seeds: 1,
         run: queue_not_started,
     },
     Planted {
         name: "queue stopped in its own callback",
         mistake: "WdfIoQueueStopSynchronously in EvtIoWrite waits for the request that EvtIoWrite has",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Request),
         seeds: 1,
         run: queue_stopped_in_callback,
     },
     Planted {
         name: "purge of requests that cannot be cancelled",
         mistake: "WdfIoQueuePurgeSynchronously while the driver keeps a request that is not cancelable",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Request),
         seeds: 1,
         run: purge_without_cancel,
     },
     Planted {
         name: "manual queue never retrieved",
         mistake: "requests are forwarded to a manual queue from which nobody takes them",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Request),
         seeds: 1,
         run: never_retrieved,
     },
     Planted {
         name: "target stopped and never started",
         mistake: "the I/O target is stopped in EvtDeviceD0Exit and not started in EvtDeviceD0Entry",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Request),
         seeds: 1,
         run: target_not_started,
     },

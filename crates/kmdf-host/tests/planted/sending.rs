@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use kmdf_host::{BugcheckKind, Disk, Host, Scripted, Stop, ViolationKind};
+use kmdf_host::{Awaited, BugcheckKind, Disk, Host, Scripted, Stop, ViolationKind};
 use kmdf_sys::*;
 
 use crate::common::*;
@@ -55,7 +55,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "send failure ignored",
         mistake: "WdfRequestSend returns FALSE, and nobody completes the received request",
-        finding: Finding::Deadlock,
+        finding: Finding::Deadlock(Awaited::Request),
         seeds: 1,
         run: send_failure_ignored,
     },

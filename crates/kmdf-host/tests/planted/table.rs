@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use kmdf_host::{BugcheckKind, Host, HostConfig, Report, Stop, ViolationKind};
+use kmdf_host::{Awaited, BugcheckKind, Host, HostConfig, Report, Stop, ViolationKind};
 
 use crate::kit;
 
@@ -13,8 +13,8 @@ pub(crate) enum Finding {
     Violation(ViolationKind),
     /// A bugcheck of this kind.
     Bugcheck(BugcheckKind),
-    /// Nothing can run any more.
-    Deadlock,
+    /// Nothing can run any more before this has happened.
+    Deadlock(Awaited),
     /// Anything else that ends a run; no mistake is meant to be found this way.
     Other,
 }
@@ -23,7 +23,7 @@ impl Finding {
     fn of(stop: &Stop) -> Self {
         match stop {
             Stop::Bugcheck(bugcheck) => Self::Bugcheck(bugcheck.kind),
-            Stop::Deadlock(_) => Self::Deadlock,
+            Stop::Deadlock(deadlock) => deadlock.awaited().map_or(Self::Other, Self::Deadlock),
             _ => Self::Other,
         }
     }
@@ -34,7 +34,7 @@ impl fmt::Display for Finding {
         match self {
             Self::Violation(kind) => write!(f, "`{kind}`"),
             Self::Bugcheck(kind) => write!(f, "bugcheck `{kind}`"),
-            Self::Deadlock => f.write_str("deadlock"),
+            Self::Deadlock(awaited) => write!(f, "deadlock: waits for {awaited}"),
             Self::Other => f.write_str("the run failed"),
         }
     }
