@@ -18,6 +18,7 @@ impl System {
         let caller = context.driver.replace(driver);
         let ddi = context.ddi.replace(callback);
         let outer = context.callback.replace(callback);
+        self.preemption_point();
         let before = self.before_callback();
         self.trace(|| Event::CallbackEnter {
             driver: self.actor(driver),

@@ -392,6 +392,7 @@ impl System {
         device: &Rc<DeviceObject>,
         from: &Actor,
     ) -> NTSTATUS {
+        self.preemption_point();
         if !irp.has_next() {
             self.bugcheck_os(
                 BugcheckKind::NoStackLocation,
@@ -448,6 +449,7 @@ impl System {
 
     /// `IoCompleteRequest`: tells those above, from the nearest to the application.
     pub(crate) fn complete_request(&self, irp: &Rc<Irp>, from: &Actor) {
+        self.preemption_point();
         if irp.completed.replace(true) {
             self.bugcheck_os(
                 BugcheckKind::IrpCompletedTwice,

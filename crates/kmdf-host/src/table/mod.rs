@@ -81,6 +81,8 @@ pub(crate) fn enter<R: Traced>(
     let guard = PanicGuard { system, ddi };
     let result = work(system);
     core::mem::forget(guard);
+    // What the driver learns is decided, but it has not learnt it yet.
+    system.preemption_point();
     system.trace(|| Event::Return {
         ddi,
         result: value(returns_status, &result),

@@ -39,7 +39,10 @@ impl System {
         let region = u32::from(self.irql() <= APC_LEVEL);
         let regions = &self.scheduler.context.critical_regions;
         regions.set(regions.get() + region);
-        while self.dispatch_one(queue, &mut new) {}
+        self.preemption_point();
+        while self.dispatch_one(queue, &mut new) {
+            self.preemption_point();
+        }
         regions.set(regions.get().saturating_sub(region));
         queue.dispatchers.set(queue.dispatchers.get() - 1);
         if queue.disposing.get() && queue.disposed.get() {

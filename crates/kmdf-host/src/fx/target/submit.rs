@@ -329,6 +329,8 @@ impl System {
         let Some(target) = target else {
             return;
         };
+        // The time-out may still come, and a cancel may find the request in flight.
+        self.preemption_point();
         self.stop_request_timer(&request);
         if request.timed_out.get() && irp.status.get() == STATUS_CANCELLED {
             irp.status.set(STATUS_IO_TIMEOUT);

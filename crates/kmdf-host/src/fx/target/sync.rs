@@ -256,6 +256,7 @@ impl System {
             Submitted::Send => self.send_down(request, target),
             Submitted::Queued => {}
         }
+        self.preemption_point();
         self.wait_for_completion(request, deadline);
         let status = request
             .irp()
