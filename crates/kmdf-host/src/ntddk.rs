@@ -32,6 +32,7 @@ use crate::time::due;
 fn enter<R>(function: &'static str, work: impl FnOnce(&System) -> R) -> R {
     let system = current(function);
     let caller = system.scheduler.context.ddi.replace(function);
+    system.preemption_point();
     system.check_kernel_irql(function);
     let result = work(system);
     system.scheduler.context.ddi.set(caller);

@@ -110,6 +110,46 @@ fn completes_without_unmarking(host: &Host) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Two processors count at `DISPATCH_LEVEL`, each under a spin lock; a spin lock keeps out only those who want the same.
+fn counts_under_spin_locks(host: &Host, one_lock: bool) -> Result<(), Failure> {
+    stack(host, Disk::in_memory(), filter())?;
+    let count = Rc::new(Cell::new(0));
+    let locks = Rc::new(Cell::new([null(); 2]));
+    let made = Rc::clone(&locks);
+    host.spawn("make", move || {
+        made.set([null(); 2].map(|mut lock| {
+            let status = wdf!(WdfSpinLockCreate(null(), &raw mut lock));
+            assert_eq!(status, STATUS_SUCCESS);
+            lock
+        }));
+    });
+    host.run()?;
+    for (number, name) in ["a", "b"].into_iter().enumerate() {
+        let lock = locks.get()[if one_lock { 0 } else { number }];
+        let count = Rc::clone(&count);
+        host.spawn(name, move || {
+            wdf!(WdfSpinLockAcquire(lock));
+            let before = count.get();
+            harmless();
+            count.set(before + 1);
+            wdf!(WdfSpinLockRelease(lock));
+        });
+    }
+    host.run()?;
+    match count.get() {
+        2 => Ok(()),
+        count => Err(format!("{count} of 2").into()),
+    }
+}
+
+fn one_spin_lock(host: &Host) -> Result<(), Failure> {
+    counts_under_spin_locks(host, true)
+}
+
+fn two_spin_locks(host: &Host) -> Result<(), Failure> {
+    counts_under_spin_locks(host, false)
+}
+
 type Scenario = fn(&Host) -> Result<(), Failure>;
 
 fn with(strategy: Strategy, scenario: Scenario) -> Exploration {
@@ -174,6 +214,21 @@ fn a_bug_of_two_preemptions_is_found() {
         "one pre-emption is not enough"
     );
     assert!(one.schedules > 1);
+}
+
+#[test]
+fn another_processor_runs_at_dispatch_level_too() {
+    for strategy in [
+        Strategy::Random,
+        Strategy::PCT,
+        Strategy::Exhaustive { bound: 1 },
+    ] {
+        let exploration = with(strategy, two_spin_locks);
+        let failure = found(&exploration, two_spin_locks);
+        assert_eq!(failure, Failure::Wrong("1 of 2".to_owned()));
+        assert!(exploration.schedules <= 200, "{}", exploration.schedules);
+        assert!(with(strategy, one_spin_lock).is_clean(), "{strategy:?}");
+    }
 }
 
 #[test]
