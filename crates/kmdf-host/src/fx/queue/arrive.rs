@@ -160,6 +160,7 @@ impl System {
 
     /// Gives an arrived request to its queue; the result of the dispatch routine.
     fn queue_request(&self, queue: &Obj<Queue>, request: &Obj<Request>) -> NTSTATUS {
+        self.preemption_point();
         if !queue.accepts.get() {
             if let Some(irp) = request.irp() {
                 irp.information.set(0);

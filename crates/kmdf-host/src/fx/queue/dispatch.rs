@@ -39,9 +39,11 @@ impl System {
         let region = u32::from(self.irql() <= APC_LEVEL);
         let regions = &self.scheduler.context.critical_regions;
         regions.set(regions.get() + region);
-        self.preemption_point();
         while self.dispatch_one(queue, &mut new) {
-            self.preemption_point();
+            // The queue's lock is held until an arrived request is in the queue or on its way to the driver.
+            if new.is_none() {
+                self.preemption_point();
+            }
         }
         regions.set(regions.get().saturating_sub(region));
         queue.dispatchers.set(queue.dispatchers.get() - 1);

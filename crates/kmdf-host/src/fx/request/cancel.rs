@@ -147,7 +147,6 @@ impl System {
         if let Some(queue) = request.current_queue() {
             self.add_reference(request.rc());
             queue.cancelled.borrow_mut().push_back(request.clone());
-            self.preemption_point();
             self.queue_event(&queue);
         }
     }
