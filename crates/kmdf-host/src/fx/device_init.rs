@@ -7,10 +7,10 @@ use std::rc::Rc;
 use kmdf_sys::{
     _WDF_DEVICE_IO_TYPE as io_type, _WDF_FILEOBJECT_CONFIG, _WDF_IO_TYPE_CONFIG,
     _WDF_PNPPOWER_EVENT_CALLBACKS, BOOLEAN, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT,
-    PFN_WDF_IO_IN_CALLER_CONTEXT, PWDF_FILEOBJECT_CONFIG, PWDF_IO_TYPE_CONFIG,
-    PWDF_OBJECT_ATTRIBUTES, PWDF_PNPPOWER_EVENT_CALLBACKS, PWDF_POWER_POLICY_EVENT_CALLBACKS,
-    PWDFDEVICE_INIT, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
-    ULONG, WDF_DEVICE_IO_TYPE,
+    PFN_WDF_DEVICE_SHUTDOWN_NOTIFICATION, PFN_WDF_IO_IN_CALLER_CONTEXT, PWDF_FILEOBJECT_CONFIG,
+    PWDF_IO_TYPE_CONFIG, PWDF_OBJECT_ATTRIBUTES, PWDF_PNPPOWER_EVENT_CALLBACKS,
+    PWDF_POWER_POLICY_EVENT_CALLBACKS, PWDFDEVICE_INIT, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WDF_DEVICE_IO_TYPE,
 };
 
 use super::attributes::{Attributes, Rules};
@@ -27,7 +27,8 @@ const INIT_TAG: u16 = 0xA55C;
 /// What has been said.
 pub(crate) struct DeviceInit {
     pub(crate) module: Rc<Module>,
-    pub(crate) lower: Rc<DeviceObject>,
+    /// The device to attach to; none for a control device.
+    pub(crate) lower: Option<Rc<DeviceObject>>,
     pub(crate) filter: Cell<bool>,
     /// `None`: the default of the device's role.
     pub(crate) power_policy_owner: Cell<Option<bool>>,
@@ -41,6 +42,7 @@ pub(crate) struct DeviceInit {
     pub(crate) in_caller_context: Cell<PFN_WDF_IO_IN_CALLER_CONTEXT>,
     pub(crate) name: RefCell<Option<String>>,
     pub(crate) security: Cell<bool>,
+    pub(crate) shutdown: Cell<PFN_WDF_DEVICE_SHUTDOWN_NOTIFICATION>,
     /// The device made from it.
     pub(crate) created: RefCell<Option<Rc<Object>>>,
 }
@@ -55,10 +57,14 @@ impl DeviceInitTable {
         Self { slab: Slab::new() }
     }
 
-    pub(crate) fn create(&self, module: &Rc<Module>, lower: &Rc<DeviceObject>) -> PWDFDEVICE_INIT {
+    pub(crate) fn create(
+        &self,
+        module: &Rc<Module>,
+        lower: Option<&Rc<DeviceObject>>,
+    ) -> PWDFDEVICE_INIT {
         let init = DeviceInit {
             module: Rc::clone(module),
-            lower: Rc::clone(lower),
+            lower: lower.cloned(),
             filter: Cell::new(false),
             power_policy_owner: Cell::new(None),
             io_type: Cell::new(IoType::Buffered),
@@ -71,6 +77,7 @@ impl DeviceInitTable {
             in_caller_context: Cell::new(None),
             name: RefCell::new(None),
             security: Cell::new(false),
+            shutdown: Cell::new(None),
             created: RefCell::new(None),
         };
         ptr::without_provenance_mut(self.slab.insert(Rc::new(init)))
@@ -109,7 +116,13 @@ impl System {
         init: PWDFDEVICE_INIT,
     ) -> PDEVICE_OBJECT {
         let init = self.device_init(init);
-        super::device::bottom(&init.lower).address()
+        match &init.lower {
+            Some(lower) => super::device::bottom(lower).address(),
+            None => {
+                self.debug_break("the initializer is that of a control device");
+                ptr::null_mut()
+            }
+        }
     }
 
     /// `WdfDeviceInitSetPnpPowerEventCallbacks`.
@@ -312,10 +325,13 @@ impl System {
         STATUS_SUCCESS
     }
 
-    /// `WdfDeviceInitFree`.
+    /// `WdfDeviceInitFree`: only of an initializer that the driver allocated and made no device from.
     pub(crate) fn wdf_device_init_free(&self, init: PWDFDEVICE_INIT) {
-        self.device_init(init);
-        self.debug_break("WdfDeviceInitFree of an initializer that belongs to the framework");
+        if self.device_init(init).lower.is_some() {
+            self.debug_break("WdfDeviceInitFree of an initializer that belongs to the framework");
+        } else {
+            self.framework.device_inits.finish(init);
+        }
     }
 }
 

@@ -105,6 +105,8 @@ pub(crate) struct Driver {
     pub(crate) module: Rc<Module>,
     pub(crate) device_add: PFN_WDF_DRIVER_DEVICE_ADD,
     pub(crate) unload: PFN_WDF_DRIVER_UNLOAD,
+    /// `WdfDriverInitNonPnpDriver` was given.
+    pub(crate) non_pnp: bool,
     /// Tag of memory for which the driver names none.
     pub(crate) pool_tag: u32,
 }
@@ -222,6 +224,7 @@ impl System {
             module: Rc::clone(&module),
             device_add: config.EvtDriverDeviceAdd,
             unload: config.EvtDriverUnload,
+            non_pnp,
             pool_tag: if tag == 0 {
                 tag_of_service(module.service())
             } else {

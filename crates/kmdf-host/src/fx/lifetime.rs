@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use kmdf_sys::WDFOBJECT;
 
-use super::class::Kind;
+use super::class::{Kind, Obj};
+use super::device::Device;
 use super::object::{Life, Object};
 use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::fail::code;
@@ -82,6 +83,10 @@ impl System {
                 &object,
                 format!("a {} was deleted a second time", object.class_name()),
             );
+            return;
+        }
+        if let Some(device) = Obj::<Device>::new(&object) {
+            self.delete_control_device(&device);
             return;
         }
         self.delete_object(&object);

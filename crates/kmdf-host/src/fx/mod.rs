@@ -5,6 +5,7 @@ pub(crate) mod callback;
 pub(crate) mod class;
 pub(crate) mod collection;
 pub(crate) mod context;
+pub(crate) mod control;
 pub(crate) mod device;
 pub(crate) mod device_init;
 pub(crate) mod driver;

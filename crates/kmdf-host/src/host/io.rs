@@ -6,6 +6,7 @@ use kmdf_sys::{NT_SUCCESS, NTSTATUS};
 
 use super::{Host, StackId};
 use crate::stop::Stop;
+use crate::system::device::{DeviceObject, DeviceTable};
 use crate::system::io::{Io, IoResult};
 use crate::system::irp::{
     IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL,
@@ -69,7 +70,11 @@ impl Host {
     /// [`Stop::Status`] when the create request fails; whatever ends the run.
     pub fn open(&self, stack: StackId) -> Result<FileId, Stop> {
         let device = self.top_of(stack);
-        let file = FileId(self.system.ios.open(&device));
+        self.open_object(&device)
+    }
+
+    fn open_object(&self, device: &Rc<DeviceObject>) -> Result<FileId, Stop> {
+        let file = FileId(self.system.ios.open(device));
         let status = self.file_request(file, IRP_MJ_CREATE)?;
         if NT_SUCCESS(status) {
             Ok(file)
@@ -77,6 +82,34 @@ impl Host {
             self.system.ios.close(file.0);
             Err(self.failed("opening the device", status))
         }
+    }
+
+    /// Opens a device by one of its names: that of the device object, or a symbolic link to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Status`] when there is no such device, or it is not yet initialized, or the create request fails; whatever ends
+    /// the run.
+    pub fn open_name(&self, name: &str) -> Result<FileId, Stop> {
+        let what = "opening the device";
+        // Two names for one directory of the object manager.
+        let other = name
+            .strip_prefix("\\DosDevices\\")
+            .map(|rest| format!("\\??\\{rest}"))
+            .or_else(|| {
+                let rest = name.strip_prefix("\\??\\")?;
+                Some(format!("\\DosDevices\\{rest}"))
+            });
+        let devices = &self.system.devices;
+        let found = devices.by_name(name).or_else(|| devices.by_name(&other?));
+        let Some(device) = found else {
+            return Err(self.failed(what, kmdf_sys::STATUS_OBJECT_NAME_NOT_FOUND));
+        };
+        if self.system.is_initializing(&device) {
+            return Err(self.failed(what, kmdf_sys::STATUS_NO_SUCH_DEVICE));
+        }
+        let top = DeviceTable::top(&device);
+        self.open_object(&top)
     }
 
     /// Closes a file: cleanup, then close.

@@ -173,6 +173,15 @@ impl Host {
         }
     }
 
+    /// The system shuts down: calls `EvtDeviceShutdownNotification` of the control devices that have one.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the run.
+    pub fn notify_shutdown(&self) -> Result<(), Stop> {
+        self.call("shutdown", System::notify_shutdown)
+    }
+
     /// Whether nothing but timers that fire for ever is left, and nobody waits for one.
     fn is_quiet(&self) -> bool {
         let system = &self.system;

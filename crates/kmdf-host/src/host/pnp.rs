@@ -296,7 +296,10 @@ impl System {
         let Some(callback) = driver.device_add else {
             return (STATUS_SUCCESS, None);
         };
-        let handle = self.framework.device_inits.create(&driver.module, below);
+        let handle = self
+            .framework
+            .device_inits
+            .create(&driver.module, Some(below));
         let status = self.callback(
             number,
             "EvtDriverDeviceAdd",
@@ -335,6 +338,9 @@ impl System {
                     unsafe { callback(driver.handle()) }
                 },
             );
+        }
+        if let Some(driver) = module.driver() {
+            self.unload_control_devices(&driver);
         }
         self.delete_driver(module);
     }

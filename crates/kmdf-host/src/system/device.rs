@@ -79,6 +79,8 @@ impl DeviceObject {
 pub(crate) struct DeviceTable {
     by_address: RefCell<BTreeMap<usize, Rc<DeviceObject>>>,
     links: RefCell<BTreeMap<String, Rc<DeviceObject>>>,
+    /// Names that the I/O manager has made.
+    named: Cell<u32>,
 }
 
 impl DeviceTable {
@@ -86,6 +88,7 @@ impl DeviceTable {
         Self {
             by_address: RefCell::new(BTreeMap::new()),
             links: RefCell::new(BTreeMap::new()),
+            named: Cell::new(0),
         }
     }
 
@@ -117,6 +120,13 @@ impl DeviceTable {
             self.link(name, &device);
         }
         device
+    }
+
+    /// A name for a device that is to have one and names none.
+    pub(crate) fn next_name(&self) -> String {
+        let number = self.named.get() + 1;
+        self.named.set(number);
+        format!("\\Device\\{number:08x}")
     }
 
     /// Gives a device one more name.

@@ -4,7 +4,10 @@
 //! and the static table; every other place of the table holds a function that stops the run and names itself. The table is
 //! the same for all hosts; a call finds its host through the operating-system thread it is made on.
 
+#[cfg(test)]
+mod coverage;
 mod entries;
+mod more_entries;
 mod symbols;
 mod usb_entries;
 
@@ -23,7 +26,7 @@ pub(crate) const FUNCTION_COUNT: usize = 458;
 
 /// The table.
 pub(crate) static TABLE: [WDFFUNC; FUNCTION_COUNT] =
-    usb_entries::fill(entries::fill(table_of_missing()));
+    more_entries::fill(usb_entries::fill(entries::fill(table_of_missing())));
 
 /// `WDF_DRIVER_GLOBALS`, one block for all drivers and hosts of the process.
 ///

@@ -76,7 +76,7 @@ impl System {
         let power_managed = match config.PowerManaged {
             tri_state::WdfTrue => true,
             tri_state::WdfFalse => false,
-            _ => !device.filter,
+            _ => !device.filter && !device.is_control,
         };
         let queue = Queue::new(config, dispatching, power_managed, device.clone());
         let object = match self.create_object(Kind::Queue(queue), &parent, &attributes) {
