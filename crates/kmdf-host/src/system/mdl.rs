@@ -35,6 +35,8 @@ pub enum Access {
 pub(crate) struct MdlInfo {
     /// Its place in the order of allocation, which addresses do not tell.
     number: u64,
+    /// How many pages it was made for.
+    pages: usize,
     pub(crate) owner: MdlOwner,
     pub(crate) locked: Option<Access>,
     pub(crate) origin: Origin,
@@ -66,9 +68,8 @@ impl MdlTable {
     ) -> PMDL {
         let address = va.addr();
         let offset = address % PAGE_SIZE;
-        let pages = (offset + length as usize).div_ceil(PAGE_SIZE);
         let mdl = Box::new(_MDL {
-            Size: i16::try_from(size_of::<_MDL>() + pages * size_of::<usize>()).unwrap_or(i16::MAX),
+            Size: mdl_size(offset, length),
             StartVa: va.wrapping_byte_sub(offset),
             ByteOffset: u32::try_from(offset).unwrap_or(0),
             ByteCount: length,
@@ -81,6 +82,7 @@ impl MdlTable {
             mdl.addr(),
             MdlInfo {
                 number,
+                pages: pages(length),
                 owner,
                 locked: None,
                 origin,
@@ -90,6 +92,24 @@ impl MdlTable {
             self.framework.set(self.framework.get() + 1);
         }
         mdl
+    }
+
+    /// `MmPrepareMdlForReuse` and `MmInitializeMdl`; `false` when the MDL is too small for the pages of the buffer.
+    pub(crate) fn describe_again(&self, mdl: PMDL, va: *mut c_void, length: u32) -> bool {
+        // Where in its page the buffer begins is chance, and must decide nothing.
+        if self.info(mdl).is_none_or(|info| info.pages < pages(length)) {
+            return false;
+        }
+        let offset = va.addr() % PAGE_SIZE;
+        // SAFETY: `mdl` is in the table, hence a live `_MDL`; no reference to it exists while this function runs.
+        let mdl = unsafe { &mut *mdl };
+        mdl.Size = mdl.Size.max(mdl_size(offset, length));
+        mdl.StartVa = va.wrapping_byte_sub(offset);
+        mdl.ByteOffset = u32::try_from(offset).unwrap_or(0);
+        mdl.ByteCount = length;
+        mdl.MappedSystemVa = ptr::null_mut();
+        mdl.MdlFlags = 0;
+        true
     }
 
     /// `IoFreeMdl`; `false` when there is no such MDL.
@@ -194,6 +214,16 @@ impl Drop for MdlTable {
     fn drop(&mut self) {
         self.clear();
     }
+}
+
+fn pages(length: u32) -> usize {
+    (length as usize).div_ceil(PAGE_SIZE)
+}
+
+/// `MmSizeOfMdl`, of a buffer that begins at this offset in its page.
+fn mdl_size(offset: usize, length: u32) -> i16 {
+    let pages = (offset + length as usize).div_ceil(PAGE_SIZE);
+    i16::try_from(size_of::<_MDL>() + pages * size_of::<usize>()).unwrap_or(i16::MAX)
 }
 
 fn flags(bits: u32) -> i16 {

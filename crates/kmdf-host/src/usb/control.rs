@@ -15,6 +15,7 @@ use super::format::UrbOf;
 use super::urb::{Urb, UrbMemory};
 use crate::fx::class::Obj;
 use crate::fx::request::Request;
+use crate::fx::request::format::ContextType;
 use crate::fx::target::buffer::{Nothing, RequestBuffer};
 use crate::fx::target::format_ddi::status_of;
 use crate::system::System;
@@ -110,7 +111,7 @@ impl System {
             return Err(STATUS_INVALID_PARAMETER);
         }
         let irp = self.validate_target(request, &usb.target)?;
-        self.begin_urb_format(request, &irp, of)?;
+        self.begin_format(request, &irp, ContextType::UsbControl)?;
         let structure = (
             URB_FUNCTION_CONTROL_TRANSFER,
             size_of::<_URB_CONTROL_TRANSFER>(),

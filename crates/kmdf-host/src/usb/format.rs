@@ -18,6 +18,7 @@ use crate::faults::Allocation;
 use crate::fx::class::Obj;
 use crate::fx::device::Device;
 use crate::fx::request::Request;
+use crate::fx::request::format::ContextType;
 use crate::fx::request::format::FormatExtra;
 use crate::fx::target::IoTarget;
 use crate::fx::target::buffer::{Range, RequestBuffer};
@@ -91,19 +92,6 @@ pub(super) fn parameters(urb: Urb) -> Parameters {
 }
 
 impl System {
-    /// Attaches the context of a synchronous send, which costs no allocation, or one that is allocated.
-    pub(super) fn begin_urb_format(
-        &self,
-        request: &Obj<Request>,
-        irp: &Irp,
-        of: &UrbOf<'_>,
-    ) -> Result<(), NTSTATUS> {
-        if matches!(of, UrbOf::Sender(_)) {
-            request.format.borrow_mut().exists = true;
-        }
-        self.begin_format(request, irp)
-    }
-
     /// The URB that `of` says, with the memory to be kept.
     pub(super) fn urb_for(
         &self,
@@ -219,7 +207,7 @@ impl System {
         of: &UrbOf<'_>,
     ) -> Result<(Urb, Option<UrbMemory>), NTSTATUS> {
         let irp = self.validate_target(request, &pipe.target)?;
-        self.begin_urb_format(request, &irp, of)?;
+        self.begin_format(request, &irp, ContextType::UsbTransfer)?;
         let structure = (
             URB_FUNCTION_BULK_OR_INTERRUPT_TRANSFER,
             size_of::<_URB_BULK_OR_INTERRUPT_TRANSFER>(),
@@ -262,7 +250,7 @@ impl System {
         of: &UrbOf<'_>,
     ) -> Result<(Urb, Option<UrbMemory>), NTSTATUS> {
         let irp = self.validate_target(request, &pipe.target)?;
-        self.begin_urb_format(request, &irp, of)?;
+        self.begin_format(request, &irp, ContextType::UsbPipe)?;
         let device = self.usb_device_of(pipe.rc());
         let (urb, memory) = self.urb_for(
             request,
@@ -283,10 +271,9 @@ impl System {
         target: &IoTarget,
         urb: PURB,
         memory: Option<&RequestBuffer>,
-        of: &UrbOf<'_>,
     ) -> Result<Urb, NTSTATUS> {
         let irp = self.validate_target(request, target)?;
-        self.begin_urb_format(request, &irp, of)?;
+        self.begin_format(request, &irp, ContextType::UsbUrb)?;
         if let Some(memory) = memory.and_then(RequestBuffer::memory) {
             self.keep_memory(request, memory);
         }
@@ -316,13 +303,8 @@ impl System {
         if size - offset < size_of::<_URB_HEADER>() {
             return Err(STATUS_INVALID_PARAMETER);
         }
-        let urb = self.format_driver_urb(
-            request,
-            target,
-            buffer.address().cast(),
-            Some(&buffer),
-            &UrbOf::Request,
-        )?;
+        let urb =
+            self.format_driver_urb(request, target, buffer.address().cast(), Some(&buffer))?;
         self.keep_urb(request, (urb, None), kind, |parameters| {
             // The URB's memory is at the same place for devices and pipes.
             parameters.Parameters.PipeUrb.Buffer = memory;

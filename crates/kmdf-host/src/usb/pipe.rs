@@ -415,11 +415,9 @@ impl System {
         let target = super::io_target(target);
         let request = self.begin_sync_request(request);
         self.require(urb, "Urb");
-        // The driver's URB takes the place of the sender's own.
-        let none = self.take_urb();
         let formatted = self.check_sync(options).and_then(|options| {
             urb.expose_provenance();
-            self.format_driver_urb(&request, &target, urb, None, &UrbOf::Sender(&none))?;
+            self.format_driver_urb(&request, &target, urb, None)?;
             Ok(options)
         });
         let status = match formatted {
@@ -427,7 +425,6 @@ impl System {
             Err(status) => status,
         };
         self.end_sync_request(&request);
-        self.give_urb(none);
         status
     }
 

@@ -231,7 +231,7 @@ impl System {
                 );
             }
             if request.irp().is_some() {
-                self.release_format(&request);
+                self.detach_format(&request);
             }
         }
     }

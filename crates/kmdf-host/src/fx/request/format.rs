@@ -13,6 +13,7 @@ use crate::faults::Allocation;
 use crate::fx::memory::{MemoryRef, copy};
 use crate::system::System;
 use crate::system::irp::Irp;
+use crate::system::mdl::{Access, MdlOwner};
 use crate::system::pool::Zeroed;
 
 /// Fields of an IRP that a format overwrites.
@@ -30,16 +31,33 @@ pub(crate) trait FormatExtra {
     fn completed(&mut self, irp: &Irp, params: &mut _WDF_REQUEST_COMPLETION_PARAMS);
 }
 
+/// What a context is for. A request has one; a format of another type replaces it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ContextType {
+    /// Reads, writes and control codes.
+    #[default]
+    Io,
+    /// Control codes whose arguments are pointers.
+    Others,
+    UsbTransfer,
+    UsbPipe,
+    UsbUrb,
+    UsbControl,
+}
+
 /// The format context of a request.
 pub(crate) struct Format {
     /// A context was attached at some time and not detached since; reuse and completion keep it.
     pub(crate) exists: bool,
+    context_type: ContextType,
+    /// A synchronous send brings its context along, on its stack.
+    on_stack: bool,
     saved: Option<Saved>,
     memories: [Option<MemoryRef>; 3],
     double_buffer: Option<Zeroed>,
     /// Where the double buffer's content goes on completion.
     copy_back: Option<*mut c_void>,
-    /// An MDL made for this format; locked ones describe memory that is not known to be nonpaged.
+    /// An MDL that the framework made. One for reads, writes and control codes stays with the context, to be used again.
     own_mdl: PMDL,
     pub(crate) params: _WDF_REQUEST_COMPLETION_PARAMS,
     pub(crate) extra: Option<Box<dyn FormatExtra>>,
@@ -49,6 +67,8 @@ impl Format {
     pub(crate) fn new() -> Self {
         Self {
             exists: false,
+            context_type: ContextType::default(),
+            on_stack: false,
             saved: None,
             memories: [None, None, None],
             double_buffer: None,
@@ -76,13 +96,25 @@ pub(crate) fn empty_params() -> _WDF_REQUEST_COMPLETION_PARAMS {
 
 impl System {
     /// Attaches a context to a request whose earlier formatting has been undone.
-    pub(crate) fn begin_format(&self, request: &Request, irp: &Irp) -> Result<(), NTSTATUS> {
+    pub(crate) fn begin_format(
+        &self,
+        request: &Request,
+        irp: &Irp,
+        context_type: ContextType,
+    ) -> Result<(), NTSTATUS> {
         let mut format = request.format.borrow_mut();
-        if !format.exists {
-            if self.faults.fails(Allocation::Context) {
+        if !format.exists || format.context_type != context_type {
+            let on_stack = format.on_stack || request.source == super::Source::Internal;
+            if !on_stack && self.faults.fails(Allocation::Context) {
                 return Err(STATUS_INSUFFICIENT_RESOURCES);
             }
+            if format.exists {
+                // The old context goes, with what it had kept to be used again.
+                format.double_buffer = None;
+                self.free_own_mdl(&mut format);
+            }
             format.exists = true;
+            format.context_type = context_type;
         }
         format.saved = Some(Saved {
             system_buffer: irp.system_buffer.get(),
@@ -132,8 +164,54 @@ impl System {
         request.format.borrow_mut().copy_back = Some(user);
     }
 
-    pub(crate) fn keep_mdl(&self, request: &Request, mdl: PMDL) {
-        request.format.borrow_mut().own_mdl = mdl;
+    /// An MDL over a buffer that goes with the format: the context's own, if that is large enough.
+    pub(crate) fn own_mdl(
+        &self,
+        request: &Request,
+        address: *mut c_void,
+        length: u32,
+    ) -> Result<PMDL, NTSTATUS> {
+        let mut format = request.format.borrow_mut();
+        if !format.own_mdl.is_null() {
+            if self.mdls.describe_again(format.own_mdl, address, length) {
+                return Ok(format.own_mdl);
+            }
+            self.free_own_mdl(&mut format);
+        }
+        if self.faults.fails(Allocation::Mdl) {
+            return Err(STATUS_INSUFFICIENT_RESOURCES);
+        }
+        format.own_mdl = self
+            .mdls
+            .allocate(address, length, MdlOwner::Framework, self.origin());
+        Ok(format.own_mdl)
+    }
+
+    /// Such an MDL with its pages locked.
+    pub(crate) fn own_locked_mdl(
+        &self,
+        request: &Request,
+        (address, length): (*mut c_void, u32),
+        access: Access,
+    ) -> Result<PMDL, NTSTATUS> {
+        let before = request.format.borrow().own_mdl;
+        let mdl = self.own_mdl(request, address, length)?;
+        if self.faults.fails(Allocation::Probe) {
+            if mdl != before {
+                self.free_own_mdl(&mut request.format.borrow_mut());
+            }
+            return Err(self.faults.probe_status());
+        }
+        self.mdls.lock(mdl, access);
+        Ok(mdl)
+    }
+
+    fn free_own_mdl(&self, format: &mut Format) {
+        let mdl = core::mem::replace(&mut format.own_mdl, ptr::null_mut());
+        if !mdl.is_null() {
+            self.mdls.unlock(mdl);
+            self.mdls.free(mdl);
+        }
     }
 
     /// Copies what a buffered read or control code returned, as many bytes as the lower driver says.
@@ -159,16 +237,18 @@ impl System {
     /// Undoes a format: memory references are given back, the IRP's buffer fields restored. The context itself stays.
     pub(crate) fn release_format(&self, request: &Request) {
         request.formatted.set(false);
-        let (saved, memories, mdl) = {
+        let (saved, memories) = {
             let mut format = request.format.borrow_mut();
             format.copy_back = None;
             format.extra = None;
+            if !format.own_mdl.is_null() {
+                self.mdls.unlock(format.own_mdl);
+                if format.context_type != ContextType::Io {
+                    self.free_own_mdl(&mut format);
+                }
+            }
             let memories = core::mem::take(&mut format.memories);
-            (
-                format.saved.take(),
-                memories,
-                core::mem::replace(&mut format.own_mdl, ptr::null_mut()),
-            )
+            (format.saved.take(), memories)
         };
         if let (Some(saved), Some(irp)) = (saved, request.irp()) {
             irp.system_buffer.set(saved.system_buffer);
@@ -176,13 +256,15 @@ impl System {
             irp.mdl.set(saved.mdl);
             irp.flags.set(saved.flags);
         }
-        if !mdl.is_null() {
-            self.mdls.unlock(mdl);
-            self.mdls.free(mdl);
-        }
         for memory in memories.into_iter().flatten() {
             memory.release(self);
         }
+    }
+
+    /// Gives a request the context on the stack of a synchronous send in place of its own.
+    pub(crate) fn put_context_on_stack(&self, request: &Request) {
+        self.detach_format(request);
+        request.format.borrow_mut().on_stack = true;
     }
 
     /// Undoes a format and forgets that there ever was one.
@@ -190,6 +272,10 @@ impl System {
         self.release_format(request);
         let mut format = request.format.borrow_mut();
         format.exists = false;
+        format.on_stack = false;
+        if !format.own_mdl.is_null() {
+            self.free_own_mdl(&mut format);
+        }
         format.params = empty_params();
         if request.source != super::Source::Internal {
             format.double_buffer = None;

@@ -14,10 +14,10 @@ use crate::faults::Allocation;
 use crate::fx::attributes::Attributes;
 use crate::fx::class::{Kind, Obj};
 use crate::fx::memory::Memory;
-use crate::system::System;
 use crate::system::device::IoType;
 use crate::system::irp::Method;
 use crate::system::mdl::{Access, Mdl, MdlOwner};
+use crate::system::{PASSIVE_LEVEL, System};
 
 impl System {
     /// `WdfRequestRetrieveUnsafeUserInputBuffer`.
@@ -54,6 +54,9 @@ impl System {
         self.require(buffer, "the address for the buffer");
         self.put(buffer, ptr::null_mut());
         self.put(length, 0);
+        if !self.irql_at_most(PASSIVE_LEVEL) {
+            return STATUS_INVALID_DEVICE_REQUEST;
+        }
         if self.verifier() && !request.in_caller_context.get() {
             self.debug_break("a user's address was retrieved outside EvtIoInCallerContext");
             return STATUS_INVALID_DEVICE_REQUEST;
@@ -113,6 +116,10 @@ impl System {
         self.probe_and_lock(request, buffer, length, Access::Write, out)
     }
 
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the framework's own conversion"
+    )]
     fn probe_and_lock(
         &self,
         request: WDFREQUEST,
@@ -124,15 +131,26 @@ impl System {
         let request: Obj<Request> = self.object(request);
         self.require(buffer, "Buffer");
         self.require(out, "MemoryObject");
-        if length == 0 {
+        if access == Access::Read {
+            // Only this one of the two presets it.
+            self.put(out, ptr::null_mut());
+        }
+        if !self.irql_at_most(PASSIVE_LEVEL) {
+            return STATUS_INVALID_DEVICE_REQUEST;
+        }
+        if self.verifier() && self.client_at_least(9) && !request.is_driver_owned() {
+            self.debug_break("memory of a request was locked that the driver does not own");
+            return STATUS_INVALID_DEVICE_REQUEST;
+        }
+        // Cut to 32 bits without a check, as the framework does.
+        let length32 = length as u32;
+        if length32 == 0 {
             return STATUS_INVALID_USER_BUFFER;
         }
         if request.irp().is_none() {
+            self.debug_break("memory of a request without an IRP was locked");
             return STATUS_INVALID_DEVICE_REQUEST;
         }
-        let Ok(length32) = u32::try_from(length) else {
-            return STATUS_INSUFFICIENT_RESOURCES;
-        };
         if self.faults.fails(Allocation::Mdl) {
             return STATUS_INSUFFICIENT_RESOURCES;
         }
@@ -147,7 +165,7 @@ impl System {
             .allocate(buffer, length32, MdlOwner::Framework, self.origin());
         self.mdls.lock(mdl, access);
         let address = Mdl::at(mdl).system_address();
-        let memory = Memory::locked(address, length, mdl, access == Access::Read);
+        let memory = Memory::locked(address, length32 as usize, mdl, access == Access::Read);
         match self.create_object(Kind::Memory(memory), request.rc(), &Attributes::NONE) {
             Ok(object) => {
                 self.put(out, object.handle());

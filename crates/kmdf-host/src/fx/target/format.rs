@@ -15,6 +15,7 @@ use crate::faults::Allocation;
 use crate::fx::class::Obj;
 use crate::fx::memory::copy;
 use crate::fx::request::Request;
+use crate::fx::request::format::ContextType;
 use crate::report::ViolationKind;
 use crate::system::System;
 use crate::system::device::IoType;
@@ -22,7 +23,7 @@ use crate::system::irp::{
     Allocator, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_WRITE, Irp, Method,
     Parameters,
 };
-use crate::system::mdl::{Access, Mdl, MdlOwner};
+use crate::system::mdl::{Access, Mdl};
 
 impl System {
     /// The framework's `ValidateTarget`: undoes earlier formatting and gives the request an IRP with room for the target.
@@ -91,7 +92,7 @@ impl System {
         byte_offset: i64,
     ) -> Result<(), NTSTATUS> {
         let irp = self.validate_target(request, target)?;
-        self.begin_format(request, &irp)?;
+        self.begin_format(request, &irp, ContextType::Io)?;
         if let Some(memory) = buffer.memory() {
             self.keep_memory(request, memory);
         }
@@ -199,22 +200,7 @@ impl System {
                 self.part_of_mdl(request, memory.mdl(), *range)
             }
             RequestBuffer::Memory(..) | RequestBuffer::Buffer(..) => {
-                if self.faults.fails(Allocation::Mdl) {
-                    return Err(STATUS_INSUFFICIENT_RESOURCES);
-                }
-                let mdl = self.mdls.allocate(
-                    buffer.address(),
-                    buffer.length(),
-                    MdlOwner::Framework,
-                    self.origin(),
-                );
-                if self.faults.fails(Allocation::Probe) {
-                    self.mdls.free(mdl);
-                    return Err(self.faults.probe_status());
-                }
-                self.mdls.lock(mdl, access);
-                self.keep_mdl(request, mdl);
-                Ok(mdl)
+                self.own_locked_mdl(request, (buffer.address(), buffer.length()), access)
             }
         }
     }
@@ -231,11 +217,8 @@ impl System {
         let Some(range) = range else {
             return Ok(mdl);
         };
-        if range.offset == 0 && (range.length == 0 || range.length == size) {
+        if range.offset == 0 && range.length == 0 {
             return Ok(mdl);
-        }
-        if self.faults.fails(Allocation::Mdl) {
-            return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
         let length = if range.length == 0 {
             size.saturating_sub(range.offset)
@@ -244,11 +227,8 @@ impl System {
         };
         let length = u32::try_from(length).map_err(|_| STATUS_INSUFFICIENT_RESOURCES)?;
         let start = source.va().wrapping_byte_add(range.offset);
-        let partial = self
-            .mdls
-            .allocate(start, length, MdlOwner::Framework, self.origin());
+        let partial = self.own_mdl(request, start, length)?;
         self.mdls.build_partial(mdl, partial, start, length);
-        self.keep_mdl(request, partial);
         Ok(partial)
     }
 
@@ -262,7 +242,7 @@ impl System {
         output: &RequestBuffer,
     ) -> Result<(), NTSTATUS> {
         let irp = self.validate_target(request, target)?;
-        self.begin_format(request, &irp)?;
+        self.begin_format(request, &irp, ContextType::Io)?;
         for memory in [input.memory(), output.memory()].into_iter().flatten() {
             self.keep_memory(request, memory);
         }
@@ -339,7 +319,7 @@ impl System {
         arguments: &[RequestBuffer; 3],
     ) -> Result<(), NTSTATUS> {
         let irp = self.validate_target(request, target)?;
-        self.begin_format(request, &irp)?;
+        self.begin_format(request, &irp, ContextType::Others)?;
         for memory in arguments.iter().filter_map(RequestBuffer::memory) {
             self.keep_memory(request, memory);
         }

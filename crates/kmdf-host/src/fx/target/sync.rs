@@ -211,7 +211,7 @@ impl System {
             return self.take_internal_request();
         }
         let request: Obj<Request> = self.object(request);
-        self.detach_format(&request);
+        self.put_context_on_stack(&request);
         request
     }
 
