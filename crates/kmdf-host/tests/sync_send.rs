@@ -489,11 +489,6 @@ fn allocations_that_fail_are_statuses_and_leave_nothing_behind() {
             STATUS_INSUFFICIENT_RESOURCES,
         ),
         (
-            Allocation::Context,
-            IoType::Buffered,
-            STATUS_INSUFFICIENT_RESOURCES,
-        ),
-        (
             Allocation::Buffer,
             IoType::Buffered,
             STATUS_INSUFFICIENT_RESOURCES,
