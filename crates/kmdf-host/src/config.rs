@@ -52,6 +52,7 @@ pub struct HostConfig {
     pub(crate) policy: Policy,
     pub(crate) verifier: bool,
     pub(crate) enhanced_verifier: bool,
+    pub(crate) compliance: bool,
     pub(crate) preempt: bool,
     pub(crate) trace: bool,
     pub(crate) client: ClientVersion,
@@ -70,6 +71,7 @@ impl HostConfig {
             policy: Policy::Random,
             verifier: false,
             enhanced_verifier: false,
+            compliance: false,
             preempt: false,
             trace: false,
             client: ClientVersion::kmdf1(33),
@@ -106,6 +108,14 @@ impl HostConfig {
     #[must_use]
     pub const fn enhanced_verifier(mut self, on: bool) -> Self {
         self.enhanced_verifier = on;
+        self
+    }
+
+    /// Whether those DDI compliance rules are verified too that judge by what could happen, not by what did: `SyncReqSend` (a
+    /// synchronous send without a time-out), `RequestCompletedLocal` and `KmdfIrql2`. Each is told once for a callback.
+    #[must_use]
+    pub const fn compliance(mut self, on: bool) -> Self {
+        self.compliance = on;
         self
     }
 

@@ -19,6 +19,7 @@ impl System {
         let ddi = context.ddi.replace(callback);
         let outer = context.callback.replace(callback);
         self.preemption_point();
+        let outer_object = context.object.replace(object);
         let before = self.before_callback();
         self.trace(|| Event::CallbackEnter {
             driver: self.actor(driver),
@@ -35,6 +36,7 @@ impl System {
         self.after_callback(callback, before);
         context.ddi.set(ddi);
         context.callback.set(outer);
+        context.object.set(outer_object);
         context.driver.set(caller);
         result
     }

@@ -48,6 +48,8 @@ pub(crate) struct Module {
     registry_string: Box<_UNICODE_STRING>,
     pub(crate) object: RefCell<Weak<Object>>,
     pub(crate) loaded: Cell<bool>,
+    /// What `WdfDriverCreate` returned last.
+    pub(crate) created: Cell<Option<NTSTATUS>>,
 }
 
 impl Module {
@@ -74,6 +76,7 @@ impl Module {
             registry_string,
             object: RefCell::new(Weak::new()),
             loaded: Cell::new(false),
+            created: Cell::new(None),
         }
     }
 
@@ -156,6 +159,19 @@ impl System {
 
     /// `WdfDriverCreate`.
     pub(crate) fn wdf_driver_create(
+        &self,
+        driver_object: PDRIVER_OBJECT,
+        registry_path: PCUNICODE_STRING,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        config: PWDF_DRIVER_CONFIG,
+        out: *mut WDFDRIVER,
+    ) -> NTSTATUS {
+        let status = self.create_driver(driver_object, registry_path, attributes, config, out);
+        self.driver_created(status);
+        status
+    }
+
+    fn create_driver(
         &self,
         driver_object: PDRIVER_OBJECT,
         registry_path: PCUNICODE_STRING,

@@ -148,6 +148,9 @@ impl System {
     #[cold]
     pub(crate) fn bad_handle(&self, handle: usize, required: u16, name: &str, why: NotFound) -> ! {
         let ddi = self.ddi();
+        if handle == 0 {
+            self.blame_ignored_status();
+        }
         let tombstone = match why {
             NotFound::Stale => self.framework.objects.tombstone(handle),
             NotFound::Garbage => None,
@@ -209,6 +212,7 @@ impl System {
 
     #[cold]
     pub(crate) fn null_parameter(&self, parameter: &str) -> ! {
+        self.blame_ignored_status();
         let explanation = format!("{}: the required parameter {parameter} is NULL", self.ddi());
         self.bugcheck(
             BugcheckKind::NullParameter,

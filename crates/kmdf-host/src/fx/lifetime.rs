@@ -89,6 +89,16 @@ impl System {
             self.delete_control_device(&device);
             return;
         }
+        if let Kind::Request(request) = &object.kind
+            && request.is_received()
+        {
+            self.violation_on(
+                ViolationKind::ReceivedRequestDeleted,
+                &object,
+                "a request that came from a queue was deleted instead of being completed"
+                    .to_owned(),
+            );
+        }
         self.delete_object(&object);
     }
 

@@ -11,9 +11,13 @@ use super::{DriverId, Host, StackId};
 impl Host {
     /// Takes everything down in the proper order, as far as it goes.
     pub(crate) fn wind_up(&self) {
-        let ended = self.system.stopped.get() || self.take_down().is_err();
-        if !ended {
-            self.system.account();
+        if !self.system.stopped.get() {
+            match self.take_down() {
+                Ok(()) => self.system.account(),
+                // What a removal waits for: requests that nobody will complete.
+                Err(Stop::Deadlock(_)) => self.system.lost_requests(),
+                Err(_) => {}
+            }
         }
         self.system.tracer.flush();
     }

@@ -91,6 +91,7 @@ impl Host {
                 // SAFETY: the caller names a function with the contract of DriverEntry; both arguments are valid.
                 unsafe { entry(own.driver_object(), own.registry_string()) }
             });
+            system.driver_entry_returned(&own, status);
             if !NT_SUCCESS(status) {
                 system.delete_driver(&own);
             }

@@ -69,6 +69,7 @@ pub(crate) struct System {
     pub(crate) counters: Counters,
     pub(crate) violations: RefCell<Vec<Violation>>,
     pub(crate) stack_buffers: StackBuffers,
+    pub(crate) verify: crate::verify::State,
     pub(crate) stop: RefCell<Option<Stop>>,
     /// Whether `stop` is set; the cheap question asked in every scheduling step.
     pub(crate) stopped: Cell<bool>,
@@ -100,6 +101,7 @@ impl System {
             counters: Counters::default(),
             violations: RefCell::new(Vec::new()),
             stack_buffers: StackBuffers::new(),
+            verify: crate::verify::State::new(),
             stop: RefCell::new(None),
             stopped: Cell::new(false),
             actors: Actors {

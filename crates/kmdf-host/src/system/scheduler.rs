@@ -133,6 +133,8 @@ pub(crate) struct Context {
     pub(crate) ddi: Cell<&'static str>,
     /// The innermost callback of a driver's.
     pub(crate) callback: Cell<&'static str>,
+    /// The object it is about, by its handle.
+    pub(crate) object: Cell<usize>,
     /// Depth of critical regions (normal kernel APCs disabled).
     pub(crate) critical_regions: Cell<u32>,
     /// How many locks the thread holds.
@@ -146,6 +148,7 @@ impl Context {
             driver: Cell::new(DriverNumber::NONE),
             ddi: Cell::new(""),
             callback: Cell::new(""),
+            object: Cell::new(0),
             critical_regions: Cell::new(0),
             locks: Cell::new(0),
         }
@@ -156,6 +159,7 @@ impl Context {
         self.driver.swap(&other.driver);
         self.ddi.swap(&other.ddi);
         self.callback.swap(&other.callback);
+        self.object.swap(&other.object);
         self.critical_regions.swap(&other.critical_regions);
         self.locks.swap(&other.locks);
     }
@@ -314,6 +318,7 @@ impl System {
         thread.saved.driver.set(DriverNumber::NONE);
         thread.saved.ddi.set("");
         thread.saved.callback.set("");
+        thread.saved.object.set(0);
         thread.saved.critical_regions.set(0);
         thread.saved.locks.set(0);
         thread.locks.borrow_mut().clear();

@@ -14,10 +14,10 @@ mod usb_entries;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use kmdf_sys::{_WDF_DRIVER_GLOBALS, WDFDRIVER, WDFDRIVER__, WDFFUNC};
+use kmdf_sys::{_WDF_DRIVER_GLOBALS, NT_SUCCESS, WDFDRIVER, WDFDRIVER__, WDFFUNC};
 
 use crate::stop::Stop;
-use crate::system::{System, current};
+use crate::system::{DISPATCH_LEVEL, System, current};
 use crate::trace::{Event, Traced, Value, status_value};
 use crate::verify::stack::here;
 
@@ -80,12 +80,20 @@ pub(crate) fn enter<R: Traced>(
     system.check_stack_buffers(here());
     if system.irql() > limit {
         system.irql_too_high(limit);
+    } else if limit < DISPATCH_LEVEL && system.config.compliance {
+        system.check_level(limit);
     }
     let guard = PanicGuard { system, ddi };
     let result = work(system);
     core::mem::forget(guard);
     // What the driver learns is decided, but it has not learnt it yet.
     system.preemption_point();
+    if returns_status
+        && let Value::Status(status) = value(true, &result)
+        && !NT_SUCCESS(status)
+    {
+        system.ddi_failed(ddi, status);
+    }
     system.trace(|| Event::Return {
         ddi,
         result: value(returns_status, &result),

@@ -1,6 +1,11 @@
 //! IRQL: the limits of functions, checked at their entry.
 
+use std::rc::Rc;
+
 use super::irql_limits::{FRAMEWORK, Group, HIGH_LEVEL, KERNEL};
+use crate::fx::class::Obj;
+use crate::fx::object::Level;
+use crate::fx::request::Request;
 use crate::report::ViolationKind;
 use crate::system::{DISPATCH_LEVEL, System};
 
@@ -96,6 +101,36 @@ impl System {
                 level_name(limit)
             ),
         );
+    }
+
+    /// KmdfIrql2: a function for less than `DISPATCH_LEVEL` is called in a callback of a queue whose execution level lets
+    /// it come at `DISPATCH_LEVEL`.
+    #[cold]
+    pub(crate) fn check_level(&self, limit: u8) {
+        let context = &self.scheduler.context;
+        let callback = context.callback.get();
+        let of_queue = callback == "EvtRequestCancel"
+            || (callback.starts_with("EvtIo") && !callback.starts_with("EvtIoTarget"));
+        if !of_queue || callback == "EvtIoInCallerContext" {
+            return;
+        }
+        let Ok(object) = self.framework.objects.get(context.object.get()) else {
+            return;
+        };
+        let queue = match Obj::<Request>::new(&object) {
+            Some(request) => request.current_queue().map(|queue| Rc::clone(queue.rc())),
+            None => Some(object),
+        };
+        if queue.is_some_and(|queue| queue.level.get() == Level::Dispatch) {
+            self.advise(ViolationKind::IrqlOfLevel, || {
+                format!(
+                    "{} may be called up to {}, and {callback} of a queue with execution level dispatch may come at \
+                     DISPATCH_LEVEL",
+                    self.ddi(),
+                    level_name(limit)
+                )
+            });
+        }
     }
 
     /// The limit of the framework's function that is running, if it is one.

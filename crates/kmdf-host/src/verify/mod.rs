@@ -2,16 +2,20 @@
 
 mod bugcheck_kind;
 mod callback;
+mod driver_entry;
 mod growth;
 mod in_flight;
 pub(crate) mod irql;
 mod irql_limits;
 mod locks;
 pub(crate) mod stack;
+mod requests;
+mod state;
 mod violation;
 mod violation_kind;
 
 pub(crate) use locks::HeldLock;
+pub(crate) use state::State;
 
 pub use bugcheck_kind::BugcheckKind;
 pub use violation::{Place, Subject, Violation};

@@ -314,6 +314,7 @@ impl System {
         call: impl FnOnce(),
     ) {
         request.presented.set(true);
+        request.presented_in.set(name);
         self.with_callback_lock(queue, || {
             self.callback(
                 queue.rc().driver.get(),
@@ -322,6 +323,7 @@ impl System {
                 call,
             );
         });
+        self.request_callback_returned(request, name);
     }
 
     /// Runs a callback of a queue under the lock its synchronization scope asks for.

@@ -24,9 +24,11 @@ impl System {
             && let Err(why) = self.may_forward(&request, own.as_ref(), &target)
         {
             self.misuse(ViolationKind::NotOwned, request.rc(), why);
+            self.request_refused(&request, STATUS_INVALID_DEVICE_REQUEST);
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         if !target.accepts.get() {
+            self.request_refused(&request, STATUS_WDF_BUSY);
             return STATUS_WDF_BUSY;
         }
         self.leave_driver(&request, own.as_ref());

@@ -146,6 +146,12 @@ pub(crate) struct Request {
     pub(crate) completed: Cell<bool>,
     /// The callback in which the driver completed it; empty outside callbacks.
     pub(crate) completed_in: Cell<&'static str>,
+    /// The callback it was presented in first.
+    pub(crate) presented_in: Cell<&'static str>,
+    /// That callback returned and left it to somebody else.
+    pub(crate) deferred: Cell<bool>,
+    /// The DDI that would have passed it on and failed last, with the status.
+    pub(crate) refused: Cell<Option<(&'static str, kmdf_sys::NTSTATUS)>>,
     pub(crate) in_caller_context: Cell<bool>,
     pub(crate) cancel_callback: Cell<Option<unsafe extern "C" fn(WDFREQUEST)>>,
     /// It is marked cancelable and nobody has cancelled it yet.
@@ -188,6 +194,9 @@ impl Request {
             canceled_on_queue: Cell::new(false),
             completed: Cell::new(false),
             completed_in: Cell::new(""),
+            presented_in: Cell::new(""),
+            deferred: Cell::new(false),
+            refused: Cell::new(None),
             in_caller_context: Cell::new(false),
             cancel_callback: Cell::new(None),
             cancelable: Cell::new(false),

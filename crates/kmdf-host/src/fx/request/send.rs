@@ -24,10 +24,10 @@ impl System {
         &self,
         request: WDFREQUEST,
         target: WDFIOTARGET,
-        options: PWDF_REQUEST_SEND_OPTIONS,
+        given: PWDF_REQUEST_SEND_OPTIONS,
     ) -> BOOLEAN {
         let request: Obj<Request> = self.object(request);
-        let options = match self.send_options(options) {
+        let options = match self.send_options(given) {
             Ok(options) => options,
             Err(status) => {
                 let (kind, what) = if status == STATUS_INFO_LENGTH_MISMATCH {
@@ -45,6 +45,8 @@ impl System {
                 return self.refuse(&request, STATUS_INVALID_PARAMETER);
             }
         };
+        let given = (!given.is_null()).then(|| self.get(given));
+        self.check_send_options(given.as_ref(), options.synchronous);
         let target: Obj<IoTarget> = self.object(target);
         if options.send_and_forget {
             return self.send_and_forget(&request, &target);
@@ -71,6 +73,7 @@ impl System {
     }
 
     fn refuse(&self, request: &Obj<Request>, status: NTSTATUS) -> BOOLEAN {
+        self.request_refused(request, status);
         match request.irp() {
             Some(irp) => irp.status.set(status),
             None => self.null_irp(request),

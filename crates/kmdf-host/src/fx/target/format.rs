@@ -49,6 +49,13 @@ impl System {
                 return Ok(irp);
             }
             if irp.allocator() != Allocator::Framework {
+                if request.in_flight.get() {
+                    self.violation_on(
+                        ViolationKind::FormattedInFlight,
+                        request.rc(),
+                        format!("{}: the request is still sent to an I/O target", self.ddi()),
+                    );
+                }
                 return Err(STATUS_REQUEST_NOT_ACCEPTED);
             }
         }

@@ -68,6 +68,7 @@ impl System {
         }
         let send_and_forget = options.Flags & SEND_AND_FORGET != 0;
         if send_and_forget && options.Flags != SEND_AND_FORGET {
+            self.contradictory_send_options();
             return Err(STATUS_INVALID_PARAMETER);
         }
         if options.Flags & TIMEOUT != 0 && options.Timeout == 0 {
@@ -114,6 +115,7 @@ impl System {
         match self.submit_with_irp(request, &irp, target, options, timer) {
             Submitted::Refused(status) => {
                 irp.status.set(status);
+                self.request_refused(request, status);
                 Submitted::Refused(status)
             }
             accepted => accepted,
@@ -146,6 +148,10 @@ impl System {
         if self.verifier() && (!request.formatted.get() || irp.room() < target.stack_size.get()) {
             self.unformatted();
             return Submitted::Refused(STATUS_REQUEST_NOT_ACCEPTED);
+        }
+        if !request.formatted.get() {
+            // Without its verifier the framework sends whatever the stack location holds.
+            self.unformatted();
         }
         if timer.is_some() {
             let status = self.allocate_timer(request);

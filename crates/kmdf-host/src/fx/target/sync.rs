@@ -202,7 +202,12 @@ impl System {
         if !self.irql_at_most(PASSIVE_LEVEL) {
             return Err(STATUS_INVALID_DEVICE_REQUEST);
         }
-        self.send_options(options)
+        let checked = self.send_options(options);
+        if checked.is_ok() {
+            let given = (!options.is_null()).then(|| self.get(options));
+            self.check_send_options(given.as_ref(), true);
+        }
+        checked
     }
 
     /// The request a synchronous send works on: the given one, whose earlier formatting is lost at once, or an internal one.
@@ -211,6 +216,7 @@ impl System {
             return self.take_internal_request();
         }
         let request: Obj<Request> = self.object(request);
+        self.check_request_use(&request);
         self.put_context_on_stack(&request);
         request
     }
