@@ -55,7 +55,14 @@ fn raw_send(options: WDF_REQUEST_SEND_OPTIONS, descriptor: WDF_MEMORY_DESCRIPTOR
                 .is_empty()),
         "nothing is sent"
     );
-    world.finish();
+    // Options that contradict each other are a finding as well.
+    let report = world.host.finish();
+    let only =
+        |violation: &kmdf_host::Violation| violation.kind == kmdf_host::ViolationKind::SendOptions;
+    assert!(
+        report.stop.is_none() && report.violations.iter().all(only),
+        "{report}"
+    );
     status
 }
 
