@@ -24,6 +24,9 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Where what only the accounting finds is found.
+pub(crate) const END: &str = "the end of the run";
+
 /// Running counts.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {

@@ -546,9 +546,8 @@ fn driver_create_checks() {
     host.set_parameter("checks", "MaximumPiece", 4096);
     host.load("checks", checks).unwrap();
     let report = host.finish();
-    let of_creation = |violation: &kmdf_host::Violation| {
-        violation.kind == kmdf_host::ViolationKind::DriverCreate
-    };
+    let of_creation =
+        |violation: &kmdf_host::Violation| violation.kind == kmdf_host::ViolationKind::DriverCreate;
     assert!(
         report.stop.is_none() && report.violations.iter().all(of_creation),
         "{report}"

@@ -1,7 +1,7 @@
 //! The end of a run: what is left over, and what that means.
 
 use crate::fx::class::Kind;
-use crate::report::{Origin, Report, Subject, Totals, Violation, ViolationKind};
+use crate::report::{END, Origin, Report, Subject, Totals, Violation, ViolationKind};
 use crate::stop::Stop;
 use crate::system::System;
 use crate::system::mdl::MdlOwner;
@@ -135,11 +135,10 @@ impl System {
             ));
         }
         let time = self.now();
-        let ddi = "the end of the run";
         for (kind, object, explanation) in found {
             self.add_violation(Violation {
                 object,
-                ..Violation::new(kind, time, ddi, explanation)
+                ..Violation::new(kind, time, END, explanation)
             });
         }
     }

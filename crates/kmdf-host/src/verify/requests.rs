@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use kmdf_sys::{_WDF_REQUEST_SEND_OPTIONS, _WDF_REQUEST_SEND_OPTIONS_FLAGS as send_flags};
+use kmdf_sys::{_WDF_REQUEST_SEND_OPTIONS_FLAGS as send_flags, PWDF_REQUEST_SEND_OPTIONS};
 
 use crate::fx::class::Obj;
 use crate::fx::object::Object;
-use crate::fx::request::{Place, Request, Routine};
-use crate::report::ViolationKind;
+use crate::fx::request::{Place, Request};
+use crate::report::{END, Violation, ViolationKind};
 use crate::system::System;
 use crate::system::irp::{
     IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE,
@@ -75,55 +75,41 @@ impl System {
         }
     }
 
-    /// Send options that the framework takes, but not as they look. `synchronous`: by the call or by a flag.
-    pub(crate) fn check_send_options(
-        &self,
-        options: Option<&_WDF_REQUEST_SEND_OPTIONS>,
-        synchronous: bool,
-    ) {
-        let flags = options.map_or(0, |options| options.Flags);
-        let timeout = options.map_or(0, |options| options.Timeout);
+    /// The options of a synchronous send; `given` as they are, whether or not the framework takes them.
+    pub(crate) fn check_sync_options(&self, given: PWDF_REQUEST_SEND_OPTIONS) {
+        let flags = if given.is_null() {
+            0
+        } else {
+            self.get(given).Flags
+        };
         let ddi = self.ddi();
-        if flags & TIMEOUT == 0 && timeout != 0 {
-            self.violation(
-                ViolationKind::SendOptions,
-                format!("{ddi} was given the time-out {timeout} without WDF_REQUEST_SEND_OPTION_TIMEOUT, which ignores it"),
-            );
-        } else if synchronous && flags & TIMEOUT == 0 {
+        if flags & TIMEOUT == 0 {
             self.advise(ViolationKind::SyncWithoutTimeout, || {
                 format!("{ddi} was called without a time-out")
             });
         }
-        if flags & SEND_AND_FORGET != 0 && ddi.ends_with("Synchronously") {
+        if flags & SEND_AND_FORGET != 0 {
+            let with = if flags == SEND_AND_FORGET {
+                "which it ignores: it waits"
+            } else {
+                "which goes with no other option"
+            };
             self.violation(
                 ViolationKind::SendOptions,
-                format!("{ddi} was given WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET, which it ignores: it waits"),
+                format!("{ddi} was given WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET, {with}"),
             );
         }
     }
 
-    /// Send options that the framework refuses because they contradict each other.
-    #[cold]
-    pub(crate) fn contradictory_send_options(&self) {
-        self.violation(
-            ViolationKind::SendOptions,
-            format!(
-                "{} was given WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET together with another option",
-                self.ddi()
-            ),
-        );
-    }
-
     /// RequestCompletedLocal: a callback that was presented with a request has returned.
     pub(crate) fn request_callback_returned(&self, request: &Request, callback: &'static str) {
+        request.returned.set(true);
         if request.place.get() != Place::Driver {
             return;
         }
         let passed_on = request.in_flight.get();
         let cancelable = request.cancelable.get() || request.cancel_callback.get().is_some();
-        if passed_on || cancelable || !matches!(request.routine.get(), Routine::None) {
-            request.deferred.set(true);
-        }
+        request.deferred.set(passed_on || cancelable);
         if !passed_on && !cancelable {
             self.advise(ViolationKind::RequestNotCompletedLocal, || {
                 format!("{callback} returned with a request that it neither completed nor passed on nor made cancelable")
@@ -138,6 +124,7 @@ impl System {
                 && request.is_received()
                 && request.place.get() == Place::Driver
                 && !request.in_flight.get()
+                && request.returned.get()
             {
                 self.lost_request(&object, &request);
             }
@@ -145,11 +132,12 @@ impl System {
     }
 
     fn lost_request(&self, object: &Rc<Object>, request: &Request) {
-        let kind = if request.deferred.get() || object.driver_references.get() > 0 {
-            ViolationKind::DeferredRequestLost
-        } else {
-            ViolationKind::RequestLost
-        };
+        let kind =
+            if request.deferred.get() || request.used.get() || object.driver_references.get() > 0 {
+                ViolationKind::DeferredRequestLost
+            } else {
+                ViolationKind::RequestLost
+            };
         let what = request.irp().and_then(|irp| {
             let io = irp.io.borrow();
             io.as_ref().map(|io| io.describe())
@@ -162,14 +150,14 @@ impl System {
         let driver = self
             .module(object.driver.get())
             .map_or_else(String::new, |module| format!(" {}", module.service()));
-        self.violation_on(
-            kind,
-            object,
-            format!(
-                "{what} was presented to driver{driver} in {} and never completed{refused}",
-                request.presented_in.get()
-            ),
+        let explanation = format!(
+            "{what} was presented to driver{driver} in {} and never completed{refused}",
+            request.presented_in.get()
         );
+        self.add_violation(Violation {
+            object: Some(object.subject()),
+            ..Violation::new(kind, self.now(), END, explanation)
+        });
     }
 
     /// A DDI that would have passed a request on failed: the driver has it still.

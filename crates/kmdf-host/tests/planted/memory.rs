@@ -39,7 +39,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "status of a creation ignored",
         mistake: "WdfMemoryCreate fails for want of memory and the NULL handle is used",
-        finding: Finding::Bugcheck(BugcheckKind::NullHandle),
+        finding: Finding::Violation(ViolationKind::IgnoredStatus),
         seeds: 1,
         run: creation_ignored,
     },

@@ -33,21 +33,21 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "wrong Size of a queue configuration",
         mistake: "WDF_IO_QUEUE_CONFIG without its INIT function, the status ignored, the NULL handle used",
-        finding: Finding::Bugcheck(BugcheckKind::NullHandle),
+        finding: Finding::Violation(ViolationKind::IgnoredStatus),
         seeds: 1,
         run: queue_config_size,
     },
     Planted {
         name: "attributes not initialized",
         mistake: "WDF_OBJECT_ATTRIBUTES of zeros, the status ignored, the NULL handle used",
-        finding: Finding::Bugcheck(BugcheckKind::NullHandle),
+        finding: Finding::Violation(ViolationKind::IgnoredStatus),
         seeds: 1,
         run: attributes_not_initialized,
     },
     Planted {
         name: "timer without a parent",
         mistake: "WdfTimerCreate without ParentObject, the status ignored, the handle used",
-        finding: Finding::Bugcheck(BugcheckKind::NullHandle),
+        finding: Finding::Violation(ViolationKind::IgnoredStatus),
         seeds: 1,
         run: timer_without_parent,
     },
@@ -68,7 +68,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "second default queue",
         mistake: "a second default queue is created, the status ignored, the NULL handle used",
-        finding: Finding::Bugcheck(BugcheckKind::NullHandle),
+        finding: Finding::Violation(ViolationKind::IgnoredStatus),
         seeds: 1,
         run: second_default_queue,
     },

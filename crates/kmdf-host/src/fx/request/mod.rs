@@ -148,7 +148,9 @@ pub(crate) struct Request {
     pub(crate) completed_in: Cell<&'static str>,
     /// The callback it was presented in first.
     pub(crate) presented_in: Cell<&'static str>,
-    /// That callback returned and left it to somebody else.
+    /// That callback has returned.
+    pub(crate) returned: Cell<bool>,
+    /// It returned and had passed the request on or made it cancelable.
     pub(crate) deferred: Cell<bool>,
     /// The DDI that would have passed it on and failed last, with the status.
     pub(crate) refused: Cell<Option<(&'static str, kmdf_sys::NTSTATUS)>>,
@@ -195,6 +197,7 @@ impl Request {
             completed: Cell::new(false),
             completed_in: Cell::new(""),
             presented_in: Cell::new(""),
+            returned: Cell::new(false),
             deferred: Cell::new(false),
             refused: Cell::new(None),
             in_caller_context: Cell::new(false),

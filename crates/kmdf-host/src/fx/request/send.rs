@@ -45,13 +45,12 @@ impl System {
                 return self.refuse(&request, STATUS_INVALID_PARAMETER);
             }
         };
-        let given = (!given.is_null()).then(|| self.get(given));
-        self.check_send_options(given.as_ref(), options.synchronous);
         let target: Obj<IoTarget> = self.object(target);
         if options.send_and_forget {
             return self.send_and_forget(&request, &target);
         }
         if options.synchronous {
+            self.check_sync_options(given);
             return self.send_and_wait(&request, &target, options);
         }
         if request.is_received() && matches!(request.routine.get(), Routine::None) {

@@ -68,7 +68,6 @@ impl System {
         }
         let send_and_forget = options.Flags & SEND_AND_FORGET != 0;
         if send_and_forget && options.Flags != SEND_AND_FORGET {
-            self.contradictory_send_options();
             return Err(STATUS_INVALID_PARAMETER);
         }
         if options.Flags & TIMEOUT != 0 && options.Timeout == 0 {

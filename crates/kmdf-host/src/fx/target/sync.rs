@@ -202,12 +202,8 @@ impl System {
         if !self.irql_at_most(PASSIVE_LEVEL) {
             return Err(STATUS_INVALID_DEVICE_REQUEST);
         }
-        let checked = self.send_options(options);
-        if checked.is_ok() {
-            let given = (!options.is_null()).then(|| self.get(options));
-            self.check_send_options(given.as_ref(), true);
-        }
-        checked
+        self.check_sync_options(options);
+        self.send_options(options)
     }
 
     /// The request a synchronous send works on: the given one, whose earlier formatting is lost at once, or an internal one.
