@@ -41,7 +41,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "cancel routine forgets",
         mistake: "EvtRequestCancel does not complete the request",
-        finding: Finding::Deadlock(Awaited::Request),
+        finding: Finding::Violation(ViolationKind::DeferredRequestLost),
         seeds: 1,
         run: cancel_forgets,
     },

@@ -27,14 +27,14 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "lost request",
         mistake: "EvtIoWrite returns on an error path without completing the request",
-        finding: Finding::Deadlock(Awaited::Request),
+        finding: Finding::Violation(ViolationKind::RequestLost),
         seeds: 1,
         run: lost_request,
     },
     Planted {
         name: "request kept at removal",
         mistake: "the driver keeps a request and has no EvtIoStop when the device is removed",
-        finding: Finding::Deadlock(Awaited::Request),
+        finding: Finding::Violation(ViolationKind::RequestLost),
         seeds: 1,
         run: kept_at_removal,
     },
@@ -76,7 +76,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "forward failure ignored",
         mistake: "WdfRequestForwardToIoQueue fails because the queue is draining, and nobody completes the request",
-        finding: Finding::Deadlock(Awaited::Request),
+        finding: Finding::Violation(ViolationKind::RequestLost),
         seeds: 1,
         run: forward_failure_ignored,
     },
@@ -90,7 +90,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "completion routine forgets",
         mistake: "the completion routine of the driver's own request does not complete the received one on failure",
-        finding: Finding::Deadlock(Awaited::Request),
+        finding: Finding::Violation(ViolationKind::RequestLost),
         seeds: 1,
         run: routine_forgets,
     },

@@ -15,7 +15,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "EvtIoStop without an answer",
         mistake: "EvtIoStop neither acknowledges nor completes the request when the device goes to sleep",
-        finding: Finding::Deadlock(Awaited::Request),
+        finding: Finding::Violation(ViolationKind::RequestLost),
         seeds: 1,
         run: stop_without_answer,
     },
@@ -36,7 +36,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "purge of requests that cannot be cancelled",
         mistake: "WdfIoQueuePurgeSynchronously while the driver keeps a request that is not cancelable",
-        finding: Finding::Deadlock(Awaited::Request),
+        finding: Finding::Violation(ViolationKind::RequestLost),
         seeds: 1,
         run: purge_without_cancel,
     },

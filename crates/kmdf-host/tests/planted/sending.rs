@@ -55,7 +55,7 @@ pub(crate) const PLANTED: &[Planted] = &[
     Planted {
         name: "send failure ignored",
         mistake: "WdfRequestSend returns FALSE, and nobody completes the received request",
-        finding: Finding::Deadlock(Awaited::Request),
+        finding: Finding::Violation(ViolationKind::RequestLost),
         seeds: 1,
         run: send_failure_ignored,
     },
