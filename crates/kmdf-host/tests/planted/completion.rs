@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use kmdf_host::{Awaited, BugcheckKind, Disk, Host, Stop, ViolationKind};
+use kmdf_host::{BugcheckKind, Disk, Host, Stop, ViolationKind};
 use kmdf_sys::*;
 
 use crate::common::*;
