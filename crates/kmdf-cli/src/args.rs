@@ -155,6 +155,8 @@ Examples:
       kmdf faults usb-bulk --pairs 5000 --seed 7
   One fault alone, and what happens then:
       kmdf faults usb-bulk --only lower#8=late --trace sequence
+  While applications, PnP and power race:
+      kmdf faults usb-bulk --race --seed 3
   Two at once:
       kmdf faults write-filter --only irp#2+lower#3=STATUS_DEVICE_NOT_CONNECTED
 
@@ -199,6 +201,11 @@ pub(crate) struct FaultsArgs {
     /// times
     #[arg(long, value_name = "FAULT")]
     pub(crate) only: Vec<Fault>,
+
+    /// Let everything fail while several applications, the device, PnP and power race, as they do
+    /// in kmdf explore, instead of one thing after the other
+    #[arg(long)]
+    pub(crate) race: bool,
 
     #[command(flatten)]
     pub(crate) trace: TraceArgs,

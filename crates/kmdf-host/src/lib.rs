@@ -58,8 +58,8 @@ pub use explore::{
     Strategy, UnknownSchedule,
 };
 pub use faults::{
-    Allocation, Ended, Fault, FaultKind, FaultPoint, FaultRun, KindCount, LowerFault, Problem,
-    Sweep, SweepFailure, SweepProgress, SweepReport, UnknownFault,
+    Allocation, Fault, FaultKind, FaultPoint, FaultRun, KindCount, LowerFault, Problem, Sweep,
+    SweepFailure, SweepProgress, SweepReport, UnknownFault,
 };
 pub use fx::driver::DriverEntry;
 pub use fx::pnp_irp::PnpIrp;

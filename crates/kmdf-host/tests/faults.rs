@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use common::*;
 use kmdf_host::{
-    Allocation, Disk, Ended, Fault, FaultKind, Host, HostConfig, LowerConfig, LowerFault, Problem,
-    Stop, Sweep, SweepReport, ViolationKind,
+    Allocation, Disk, Failure, Fault, FaultKind, Host, HostConfig, LowerConfig, LowerFault,
+    Problem, Stop, Sweep, SweepReport, ViolationKind,
 };
 use kmdf_sys::*;
 
@@ -234,7 +234,11 @@ fn two_sweeps_are_the_same() {
 fn a_leak_on_a_failed_write_is_found() {
     let report = sweep(leaks);
     let (fault, problem, kinds) = first(&report);
-    assert_eq!((fault.as_str(), problem), ("irp#1", Problem::Violation));
+    assert_eq!(fault, "irp#1");
+    assert!(
+        matches!(problem, Problem::Failed(Failure::Violations(_))),
+        "{problem}"
+    );
     assert_eq!(kinds, [ViolationKind::MemoryLeak]);
     // And replayed by its name.
     let only = Sweep::new(HostConfig::new().seed(3).verifier(true)).only(fault.parse().unwrap());
@@ -248,7 +252,7 @@ fn a_lost_request_is_found() {
     let report = sweep(forgets);
     // All that came before: what the driver and its device are made of, which the driver survives.
     let failure = &report.failures[0];
-    let Problem::Hung(Stop::Deadlock(deadlock)) = &failure.problem else {
+    let Problem::Failed(Failure::Stopped(Stop::Deadlock(deadlock))) = &failure.problem else {
         panic!("{failure}");
     };
     assert_eq!(deadlock.io[0].thread, "a write of 8 bytes");
@@ -274,13 +278,19 @@ fn a_wait_for_ever_is_found() {
         ]
     );
     let (_, problem, _) = first(&report);
-    assert!(matches!(problem, Problem::Hung(_)), "{problem}");
+    assert!(
+        matches!(
+            problem,
+            Problem::Failed(Failure::Stopped(Stop::Deadlock(_)))
+        ),
+        "{problem}"
+    );
 }
 
 #[test]
 fn a_status_that_is_not_looked_at_is_found() {
     let (_, problem, _) = first(&sweep(looks_not));
-    let Problem::Stopped(Stop::Bugcheck(bugcheck)) = problem else {
+    let Problem::Failed(Failure::Stopped(Stop::Bugcheck(bugcheck))) = problem else {
         panic!("{problem}");
     };
     assert_eq!(bugcheck.code, kmdf_host::WDF_VIOLATION);
@@ -301,14 +311,14 @@ fn what_the_scenario_finds_wrong_is_reported() {
     let report = Host::sweep_faults(&Sweep::new(HostConfig::new()), |host| {
         scenario(host, right)?;
         match host.allocations(Allocation::Mdl) {
-            0 => Err(Ended::Wrong("no MDL".to_owned())),
+            0 => Err(Failure::Wrong("no MDL".to_owned())),
             _ => Ok(()),
         }
     });
     assert_eq!(report.failures.len(), 1);
     assert_eq!(
         report.failures[0].problem,
-        Problem::Wrong("no MDL".to_owned())
+        Problem::Failed(Failure::Wrong("no MDL".to_owned()))
     );
 }
 
@@ -331,5 +341,8 @@ fn a_scenario_that_fails_by_itself_is_reported_once() {
     assert_eq!(report.failures.len(), 1);
     let failure = &report.failures[0];
     assert_eq!(failure.fault, None);
-    assert_eq!(failure.problem, Problem::Panicked("of the test".to_owned()));
+    assert_eq!(
+        failure.problem,
+        Problem::Failed(Failure::Panicked("of the test".to_owned()))
+    );
 }

@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use common::*;
 use kmdf_host::{
-    BugcheckKind, Delayed, Disposition, FailNth, Fault, Host, HostConfig, LowerConfig, LowerDevice,
-    LowerFault, LowerIrp, OnCancel, Outcome, PnpIrp, Problem, Reply, Scripted, Stop, Sweep, Ticks,
+    BugcheckKind, Delayed, Disposition, FailNth, Failure, Fault, Host, HostConfig, LowerConfig,
+    LowerDevice, LowerFault, LowerIrp, OnCancel, Outcome, PnpIrp, Problem, Reply, Scripted, Stop,
+    Sweep, Ticks,
 };
 use kmdf_sys::*;
 
@@ -283,7 +284,10 @@ fn a_hang_of_the_driver_is_no_application_that_gives_up() {
     let fault = "lower#1=never".parse().unwrap();
     let run = Host::run_with_fault(&sweep, Some(&fault), scenario);
     assert!(
-        matches!(run.problem, Some(Problem::Hung(_))),
+        matches!(
+            run.problem,
+            Some(Problem::Failed(Failure::Stopped(Stop::Deadlock(_))))
+        ),
         "{:?}",
         run.problem
     );

@@ -6,12 +6,12 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
-use kmdf_host::{Ended, Host, HostConfig, Problem, Sweep, SweepFailure};
+use kmdf_host::{Failure, Host, HostConfig, LowerFault, Problem, Sweep, SweepFailure};
 
 use crate::args::{FaultsArgs, Switch};
 use crate::output;
 use crate::progress::Progress;
-use crate::stress;
+use crate::stress::{self, Flaw};
 use crate::trace::{self, Look, TraceTo};
 
 /// The only fault asked for does not exist.
@@ -23,9 +23,16 @@ struct NeverReached(String);
 pub(crate) fn command(args: &FaultsArgs) -> Result<ExitCode, Box<dyn Error>> {
     let to = args.trace.wanted()?;
     let sweep = sweep(args);
-    let scenario = |host: &Host| -> Result<(), Ended> {
-        stress::steady(args.driver, host)?;
-        Ok(())
+    let scenario = |host: &Host| -> Result<(), Failure> {
+        if !args.race {
+            stress::steady(args.driver, host)?;
+            return Ok(());
+        }
+        match stress::race(args.driver, host) {
+            // The fault is the reason.
+            Ok(()) | Err(Flaw::NoReason(_)) => Ok(()),
+            Err(flaw) => Err(flaw.into()),
+        }
     };
     let mut progress = Progress::runs(0);
     let report = Host::sweep_faults_watched(&sweep, scenario, |now| {
@@ -69,8 +76,18 @@ pub(crate) fn command(args: &FaultsArgs) -> Result<ExitCode, Box<dyn Error>> {
 fn sweep(args: &FaultsArgs) -> Sweep {
     let config = HostConfig::new()
         .seed(args.seed)
-        .verifier(args.verifier == Switch::On);
-    let sweep = Sweep::new(config).seed(args.seed).pairs(args.pairs);
+        .verifier(args.verifier == Switch::On)
+        .preempt(args.race);
+    let mut sweep = Sweep::new(config).seed(args.seed).pairs(args.pairs);
+    if args.race {
+        // Its writes are whole or fail.
+        sweep = sweep.without(|fault| {
+            matches!(
+                fault,
+                LowerFault::Short | LowerFault::Empty | LowerFault::Excess
+            )
+        });
+    }
     args.only
         .iter()
         .fold(sweep, |sweep, fault| sweep.only(fault.clone()))
@@ -79,12 +96,13 @@ fn sweep(args: &FaultsArgs) -> Sweep {
 /// What is wrong, and the command that shows it again.
 fn complaint(args: &FaultsArgs, failure: &SweepFailure, failures: usize) -> String {
     let again = failure.fault.as_ref().map_or_else(String::new, |fault| {
+        let race = if args.race { " --race" } else { "" };
         let verifier = match args.verifier {
             Switch::On => "",
             Switch::Off => " --verifier off",
         };
         format!(
-            "\nthe same again: kmdf faults {} --seed {} --only {fault}{verifier}",
+            "\nthe same again: kmdf faults {} --seed {} --only {fault}{race}{verifier}",
             args.driver.service(),
             args.seed
         )
@@ -118,11 +136,11 @@ mod tests {
     #[test]
     fn a_failure_says_what_and_how_to_see_it_again() {
         let args = args("write-filter --seed 7 --verifier off --pairs 0");
-        let report = Host::sweep_faults(&sweep(&args), |host| -> Result<(), Ended> {
+        let report = Host::sweep_faults(&sweep(&args), |host| -> Result<(), Failure> {
             stress::steady(args.driver, host)?;
             match host.allocations(kmdf_host::Allocation::Buffer) {
                 11 => Ok(()),
-                other => Err(Ended::Wrong(format!("{other} buffers"))),
+                other => Err(Failure::Wrong(format!("{other} buffers"))),
             }
         });
         let failure = &report.failures[0];

@@ -5,7 +5,7 @@ mod medium;
 mod race;
 mod steady;
 
-use kmdf_host::{Ended, Failure, Host, Stop};
+use kmdf_host::{Failure, Host, Stop};
 
 use crate::args::Driver;
 use crate::status::Status;
@@ -27,22 +27,16 @@ pub(crate) enum Flaw {
     /// Something is not as the driver promises.
     #[error("{0}")]
     Wrong(String),
-}
-
-impl From<Flaw> for Ended {
-    fn from(flaw: Flaw) -> Self {
-        match flaw {
-            Flaw::Stopped(stop) => Self::Stopped(stop),
-            Flaw::Wrong(what) => Self::Wrong(what),
-        }
-    }
+    /// A write ended with a status for which nothing in the run was the reason. All else is right.
+    #[error("{0}")]
+    NoReason(String),
 }
 
 impl From<Flaw> for Failure {
     fn from(flaw: Flaw) -> Self {
         match flaw {
             Flaw::Stopped(stop) => Self::Stopped(stop),
-            Flaw::Wrong(what) => Self::Wrong(what),
+            Flaw::Wrong(what) | Flaw::NoReason(what) => Self::Wrong(what),
         }
     }
 }

@@ -251,6 +251,7 @@ impl Course {
 
     fn check(&self, host: &Host) -> Result<(), Flaw> {
         let last = self.phase.get();
+        let mut reasons = Ok(());
         for written in &*self.writes.borrow() {
             let write = written.write;
             let result = match written.ended {
@@ -262,9 +263,10 @@ impl Course {
             };
             write.check_result(result)?;
             self.check_medium(host, write, result)?;
-            self.check_status(host, written, result.status, last)?;
+            let reason = self.check_status(host, written, result.status, last);
+            reasons = reasons.and(reason);
         }
-        Ok(())
+        reasons
     }
 
     fn check_medium(&self, host: &Host, write: Write, result: IoResult) -> Result<(), Flaw> {
@@ -307,7 +309,7 @@ impl Course {
         if may_be {
             return Ok(());
         }
-        Err(Flaw::Wrong(format!(
+        Err(Flaw::NoReason(format!(
             "{} ended with {}, for which there was no reason",
             written.write,
             Status(status)

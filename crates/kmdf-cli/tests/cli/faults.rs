@@ -47,6 +47,17 @@ fn both_drivers_survive_everything() {
     }
 }
 
+/// The fault meets what else goes on at that moment.
+#[test]
+fn both_drivers_survive_everything_in_a_race() {
+    for driver in DRIVERS {
+        for seed in 0..6 {
+            let run = faults(&format!("{driver} --race --seed {seed} --pairs 60"));
+            assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+        }
+    }
+}
+
 #[test]
 fn the_application_sees_what_happened() {
     for driver in DRIVERS {

@@ -14,6 +14,7 @@ use crate::report::Report;
 use crate::system::choice::ChoiceKind;
 use crate::trace::Trace;
 
+pub(crate) use run::panic_message;
 pub use run::{Failure, ScheduleRun};
 pub use schedule::{Schedule, UnknownSchedule};
 

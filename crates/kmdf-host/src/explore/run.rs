@@ -103,7 +103,7 @@ impl Run {
         }));
         let report = host.report();
         let failure = match ran {
-            Err(payload) => Some(Failure::Panicked(message(&*payload))),
+            Err(payload) => Some(Failure::Panicked(panic_message(&*payload))),
             Ok(Err(failure)) => Some(failure),
             Ok(Ok(())) => match &report.stop {
                 Some(stop) => Some(Failure::Stopped(stop.clone())),
@@ -124,7 +124,8 @@ impl Run {
     }
 }
 
-fn message(payload: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     match (
         payload.downcast_ref::<String>(),
         payload.downcast_ref::<&str>(),

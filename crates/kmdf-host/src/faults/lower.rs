@@ -52,7 +52,6 @@ impl System {
     /// Holds an IRP back from the device.
     fn withhold(&self, lower: &Rc<Lower>, irp: &Rc<Irp>, fault: LowerFault) -> NTSTATUS {
         let arrives = !fault.waits_for_cancel();
-        self.faults.holds.set(self.faults.holds.get() || !arrives);
         let timer = arrives.then(|| {
             let (lower, irp) = (Rc::clone(lower), Rc::clone(irp));
             let arrive = move |system: &Self| {

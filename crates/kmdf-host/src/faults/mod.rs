@@ -16,9 +16,7 @@ use crate::time::Ticks;
 use crate::trace::IrpId;
 
 pub use fault::{Fault, FaultKind, FaultPoint, LowerFault, UnknownFault};
-pub use sweep::{
-    Ended, FaultRun, KindCount, Problem, Sweep, SweepFailure, SweepProgress, SweepReport,
-};
+pub use sweep::{FaultRun, KindCount, Problem, Sweep, SweepFailure, SweepProgress, SweepReport};
 
 /// A sort of allocation, or of an operation that can fail for want of resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,8 +125,6 @@ pub(crate) struct Faults {
     pnp_plan: RefCell<Vec<(u64, NTSTATUS)>>,
     /// How late a late lower device is.
     late: Cell<Ticks>,
-    /// Whether a lower device holds a request until it is cancelled.
-    holds: Cell<bool>,
     watching: Cell<bool>,
     watched: RefCell<Watched>,
 }
@@ -146,7 +142,6 @@ impl Faults {
             pnp: Cell::new(0),
             pnp_plan: RefCell::new(Vec::new()),
             late: Cell::new(sweep::LATE),
-            holds: Cell::new(false),
             watching: Cell::new(false),
             watched: RefCell::new(Watched {
                 requests: Vec::new(),
@@ -266,12 +261,6 @@ impl Faults {
         let &(_, status) = plan.iter().find(|&&(at, _)| at == number)?;
         self.hit(FaultPoint::Pnp(number, status));
         Some(status)
-    }
-
-    /// Whether an application cancels what nothing else can end any more, as the end of its process would: only where a lower
-    /// device was made to hold a request until then. A driver that loses a request is found without.
-    pub(crate) fn application_gives_up(&self) -> bool {
-        self.holds.get()
     }
 
     /// Whether a sweep looks at what happens.

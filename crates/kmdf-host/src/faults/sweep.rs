@@ -11,6 +11,7 @@ use kmdf_sys::{
 
 use super::{Allocation, Fault, FaultKind, FaultPoint, LowerFault, Seen};
 use crate::config::HostConfig;
+use crate::explore::{Failure, panic_message};
 use crate::host::Host;
 use crate::report::Report;
 use crate::stop::Stop;
@@ -190,16 +191,8 @@ impl LowerFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// It stopped: a bugcheck, a function that is not modelled, a panic of the model.
-    Stopped(Stop),
-    /// It hung: nothing could ever run again.
-    Hung(Stop),
-    /// The scenario found something wrong.
-    Wrong(String),
-    /// It left something behind or broke a rule; the report says what.
-    Violation,
-    /// The scenario itself panicked, with this message.
-    Panicked(String),
+    /// It crashed, hung ([`Stop::Deadlock`]), left something behind, broke a rule, or the scenario found it wrong.
+    Failed(Failure),
     /// The run never came to the fault. Of one that the sweep itself planned it means that two runs of one seed differ.
     NotReached,
 }
@@ -207,10 +200,7 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stopped(stop) | Self::Hung(stop) => stop.fmt(f),
-            Self::Wrong(what) => f.write_str(what),
-            Self::Violation => f.write_str("something was left behind, or a rule was broken"),
-            Self::Panicked(message) => write!(f, "the scenario panicked: {message}"),
+            Self::Failed(failure) => failure.fmt(f),
             Self::NotReached => f.write_str("the run never came to the fault"),
         }
     }
@@ -235,8 +225,7 @@ impl fmt::Display for SweepFailure {
             Some(fault) => write!(f, "{fault}: ")?,
             None => f.write_str("without a fault: ")?,
         }
-        writeln!(f, "{}", self.problem)?;
-        write!(f, "{}", self.report)
+        self.problem.fmt(f)
     }
 }
 
@@ -335,22 +324,7 @@ struct Offers {
     requests: Vec<Seen>,
 }
 
-/// Why a scenario ended before its time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// A step failed or ended the run. That a driver or the framework failed a step with a status is as it must be.
-    Stopped(Stop),
-    /// The scenario itself found something wrong.
-    Wrong(String),
-}
-
-impl From<Stop> for Ended {
-    fn from(stop: Stop) -> Self {
-        Self::Stopped(stop)
-    }
-}
-
-type Scenario<'a> = dyn Fn(&Host) -> Result<(), Ended> + 'a;
+type Scenario<'a> = dyn Fn(&Host) -> Result<(), Failure> + 'a;
 
 impl FaultRun {
     fn new(sweep: &Sweep, fault: Option<&Fault>, trace: bool, scenario: &Scenario<'_>) -> Self {
@@ -365,7 +339,7 @@ impl FaultRun {
         let watched = faults.watched.take();
         let report = host.report();
         Self {
-            problem: problem(&ran, &report),
+            problem: problem(ran, &report),
             reached: points.iter().all(|point| watched.hit.contains(point)),
             hits: watched.hit.len(),
             statuses: watched.statuses,
@@ -383,29 +357,24 @@ impl FaultRun {
     }
 }
 
-/// What is wrong with a run, the worst first.
-fn problem(ran: &std::thread::Result<Result<(), Ended>>, report: &Report) -> Option<Problem> {
+/// What is wrong with a run, the worst first. That a driver or the framework failed a step with a status is as it must be.
+fn problem(ran: std::thread::Result<Result<(), Failure>>, report: &Report) -> Option<Problem> {
     let result = match ran {
         Ok(result) => result,
-        Err(payload) => {
-            let text = payload.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| Some((*payload.downcast_ref::<&str>()?).to_owned()));
-            return Some(Problem::Panicked(text.unwrap_or_default()));
+        Err(payload) => Err(Failure::Panicked(panic_message(&*payload))),
+    };
+    let failure = match (&report.stop, result) {
+        (_, Err(failure @ Failure::Panicked(_))) => Some(failure),
+        (Some(stop), _) if !matches!(stop, Stop::Status { .. }) => {
+            Some(Failure::Stopped(stop.clone()))
         }
+        (_, Ok(()) | Err(Failure::Stopped(Stop::Status { .. }))) => {
+            let violations = &report.violations;
+            (!violations.is_empty()).then(|| Failure::Violations(violations.clone()))
+        }
+        (_, Err(failure)) => Some(failure),
     };
-    let stop = match (&report.stop, result) {
-        (Some(stop), _) | (None, Err(Ended::Stopped(stop))) => Some(stop),
-        _ => None,
-    };
-    match stop {
-        Some(stop @ Stop::Deadlock(_)) => return Some(Problem::Hung(stop.clone())),
-        Some(Stop::Status { .. }) | None => {}
-        Some(stop) => return Some(Problem::Stopped(stop.clone())),
-    }
-    if let Err(Ended::Wrong(what)) = result {
-        return Some(Problem::Wrong(what.clone()));
-    }
-    (!report.violations.is_empty()).then_some(Problem::Violation)
+    failure.map(Problem::Failed)
 }
 
 impl Host {
@@ -414,9 +383,9 @@ impl Host {
     ///
     /// The scenario is given an empty host. Where a step fails it may end with that or go on. Afterwards everything is
     /// taken down. A run must end without a bugcheck, without anything left behind, and with every request completed; which
-    /// status it had does not matter. Where a lower device holds a request until it is cancelled and nothing else can
-    /// happen, the application cancels its own; a driver that does not end its request then hangs.
-    pub fn sweep_faults<E: Into<Ended>>(
+    /// status it had does not matter. Where a lower device holds a request of an application until it is cancelled and
+    /// nothing else can happen, the application cancels it; a driver that waits for a request of its own hangs.
+    pub fn sweep_faults<E: Into<Failure>>(
         sweep: &Sweep,
         scenario: impl Fn(&Self) -> Result<(), E>,
     ) -> SweepReport {
@@ -424,7 +393,7 @@ impl Host {
     }
 
     /// As [`Host::sweep_faults`]; `progress` is told after every run.
-    pub fn sweep_faults_watched<E: Into<Ended>>(
+    pub fn sweep_faults_watched<E: Into<Failure>>(
         sweep: &Sweep,
         scenario: impl Fn(&Self) -> Result<(), E>,
         mut progress: impl FnMut(SweepProgress),
@@ -456,7 +425,7 @@ impl Host {
     }
 
     /// One run of a sweep, recorded: with a fault, or the one in which nothing fails.
-    pub fn run_with_fault<E: Into<Ended>>(
+    pub fn run_with_fault<E: Into<Failure>>(
         sweep: &Sweep,
         fault: Option<&Fault>,
         scenario: impl Fn(&Self) -> Result<(), E>,

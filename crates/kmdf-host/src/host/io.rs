@@ -284,6 +284,23 @@ impl Host {
         }
     }
 
+    /// In a sweep: cancels a request of an application that a lower device holds, as the end of the application's process
+    /// would, when nothing else can happen; `false` when there is none. One that a driver holds, or waits for itself, stays.
+    pub(super) fn applications_give_up(&self) -> Result<bool, Stop> {
+        if !self.system.faults.watching() {
+            return Ok(false);
+        }
+        let live = self.system.irps.live().into_iter();
+        let mut held = live.filter(|irp| {
+            irp.io.borrow().is_some() && irp.holder.borrow().is_some() && !irp.cancel.get()
+        });
+        let Some(irp) = held.next() else {
+            return Ok(false);
+        };
+        self.call("canceller", move |system| system.cancel_irp(&irp))?;
+        Ok(true)
+    }
+
     fn cancel_io(&self, io: &Rc<Io>) -> Result<bool, Stop> {
         let io = Rc::clone(io);
         self.call("canceller", move |system| {
@@ -337,8 +354,7 @@ impl Host {
 
     fn run_to_result(&self, io: &Rc<Io>) -> Result<IoResult, Stop> {
         let mut outcome = self.system.run_until(None, &|| io.is_done())?;
-        if outcome == scheduler::Outcome::Idle && self.system.faults.application_gives_up() {
-            self.cancel_io(io)?;
+        while outcome == scheduler::Outcome::Idle && self.applications_give_up()? {
             outcome = self.system.run_until(None, &|| io.is_done())?;
         }
         if outcome == scheduler::Outcome::Idle {

@@ -160,6 +160,9 @@ impl Host {
     /// [`Stop::Deadlock`] when threads wait and nothing that could wake them is outstanding; whatever ends the run.
     pub fn run(&self) -> Result<(), Stop> {
         self.system.run_until(None, &|| self.is_quiet())?;
+        while self.applications_give_up()? {
+            self.system.run_until(None, &|| self.is_quiet())?;
+        }
         let blocked = self.system.scheduler.blocked();
         let held = self
             .system
