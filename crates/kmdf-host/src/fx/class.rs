@@ -10,6 +10,7 @@ use super::device::Device;
 use super::driver::Driver;
 use super::file::File;
 use super::lock::{SpinLock, WaitLock};
+use super::lookaside::Lookaside;
 use super::memory::Memory;
 use super::object::Object;
 use super::queue::Queue;
@@ -38,6 +39,7 @@ pub(crate) enum Kind {
     Collection(Collection),
     String(Text),
     Key(Key),
+    Lookaside(Lookaside),
     File(File),
     UsbDevice(UsbDevice),
     UsbInterface(UsbInterface),
@@ -90,6 +92,7 @@ classes! {
     Key 0x1006 "WDFKEY" Key;
     Text 0x1007 "WDFSTRING" String;
     Request 0x1008 "WDFREQUEST" Request;
+    Lookaside 0x1009 "WDFLOOKASIDE" Lookaside;
     Memory 0x100A "WDFMEMORY" Memory;
     Collection 0x100E "WDFCOLLECTION" Collection;
     Dpc 0x1015 "WDFDPC" Dpc;

@@ -11,7 +11,7 @@ use kmdf_sys::{
     STATUS_SUCCESS, ULONG, WDFMEMORY,
 };
 
-use super::attributes::Rules;
+use super::attributes::{Attributes, Rules};
 use super::class::{Class, Kind, Obj};
 use super::handle::{OFFSET_HANDLE, OUTPUT_MEMORY};
 use super::request::{Part, Request};
@@ -191,7 +191,7 @@ impl System {
         }
     }
 
-    fn tag_or_default(&self, tag: u32) -> u32 {
+    pub(crate) fn tag_or_default(&self, tag: u32) -> u32 {
         if tag != 0 {
             return tag;
         }
@@ -225,12 +225,30 @@ impl System {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
+        match self.new_memory(&attributes, paged, self.tag_or_default(tag), size) {
+            Ok(memory) => {
+                self.put(out, memory.handle());
+                self.put(buffer, memory.buffer.get());
+                STATUS_SUCCESS
+            }
+            Err(status) => status,
+        }
+    }
+
+    /// A memory object with bytes of its own.
+    pub(crate) fn new_memory(
+        &self,
+        attributes: &Attributes,
+        paged: bool,
+        tag: u32,
+        size: usize,
+    ) -> Result<Obj<Memory>, NTSTATUS> {
         if self.faults.fails(Allocation::Pool) {
-            return STATUS_INSUFFICIENT_RESOURCES;
+            return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
         let bytes = zeroed(size);
         if bytes.is_null() {
-            return STATUS_INSUFFICIENT_RESOURCES;
+            return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
         let memory = Memory {
             buffer: Cell::new(bytes),
@@ -238,21 +256,51 @@ impl System {
             bytes: Bytes::Framework,
             mdl: Cell::new(ptr::null_mut()),
             read_only: false,
-            tag: self.tag_or_default(tag),
+            tag,
         };
         let parent = attributes.parent_or_driver(self);
-        match self.create_object(Kind::Memory(memory), &parent, &attributes) {
-            Ok(object) => {
+        let created = self.create_object(Kind::Memory(memory), &parent, attributes);
+        match created.map(|object| (Obj::new(&object), object)) {
+            Ok((Some(memory), object)) => {
                 object.passive_dispose.set(paged);
-                self.put(out, object.handle());
-                self.put(buffer, bytes);
-                STATUS_SUCCESS
+                Ok(memory)
             }
+            Ok((None, _)) => Err(STATUS_INVALID_PARAMETER),
             Err(status) => {
                 // SAFETY: the bytes came from `zeroed` above, and the object that would own them was not made.
                 unsafe { release(bytes, size) };
-                status
+                Err(status)
             }
+        }
+    }
+
+    /// A memory object that holds `value`, as a DDI gives one back.
+    pub(crate) fn memory_with(
+        &self,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        pool: POOL_TYPE,
+        value: &[u8],
+        out: *mut WDFMEMORY,
+    ) -> NTSTATUS {
+        let attributes = match self.attributes(attributes, Rules::CHILD) {
+            Ok(attributes) => attributes,
+            Err(status) => return status,
+        };
+        let paged = pool & pool_type::PagedPool != 0;
+        match self.new_memory(&attributes, paged, self.tag_or_default(0), value.len()) {
+            Ok(memory) => {
+                // SAFETY: the memory was made just now, of this size.
+                unsafe {
+                    ptr::copy_nonoverlapping(
+                        value.as_ptr(),
+                        memory.buffer.get().cast::<u8>(),
+                        value.len(),
+                    );
+                };
+                self.put(out, memory.handle());
+                STATUS_SUCCESS
+            }
+            Err(status) => status,
         }
     }
 

@@ -8,15 +8,19 @@ pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod device;
 pub(crate) mod device_init;
+pub(crate) mod device_state;
 pub(crate) mod driver;
 pub(crate) mod file;
 pub(crate) mod handle;
+pub(crate) mod idle;
 pub(crate) mod lifetime;
 pub(crate) mod lock;
+pub(crate) mod lookaside;
 pub(crate) mod memory;
 pub(crate) mod object;
 pub(crate) mod pnp;
 pub(crate) mod pnp_irp;
+pub(crate) mod property;
 pub(crate) mod queue;
 pub(crate) mod registry;
 pub(crate) mod request;
@@ -32,6 +36,7 @@ use device_init::DeviceInitTable;
 use driver::Module;
 use handle::ObjectTable;
 use object::Object;
+use property::Properties;
 use registry::Registry;
 
 use crate::usb::UsbState;
@@ -41,6 +46,7 @@ pub(crate) struct Framework {
     pub(crate) objects: ObjectTable,
     pub(crate) modules: RefCell<Vec<Rc<Module>>>,
     pub(crate) registry: Registry,
+    pub(crate) properties: Properties,
     pub(crate) device_inits: DeviceInitTable,
     /// Requests of synchronous sends without a `WDFREQUEST`, used again.
     pub(crate) internal_requests: RefCell<Vec<Rc<Object>>>,
@@ -53,6 +59,7 @@ impl Framework {
             objects: ObjectTable::new(),
             modules: RefCell::new(Vec::new()),
             registry: Registry::new(),
+            properties: Properties::new(),
             device_inits: DeviceInitTable::new(),
             internal_requests: RefCell::new(Vec::new()),
             usb: UsbState::new(),

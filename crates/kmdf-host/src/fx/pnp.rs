@@ -177,6 +177,7 @@ impl System {
         // From here on a default queue can no longer be added.
         device.pnp.state.set(PnpState::Started);
         device.pnp.in_d0.set(true);
+        self.power_changed(device);
         self.resume_queues(device);
         let status: NTSTATUS = if device.pnp.self_managed_io.replace(true) {
             call_device!(self, device, EvtDeviceSelfManagedIoRestart)
@@ -397,6 +398,7 @@ impl System {
             let _: () = call_device!(self, device, EvtDeviceSelfManagedIoCleanup);
         }
         device.pnp.state.set(PnpState::Removed);
+        self.check_power_references(device);
         self.check_growth(device.rc());
         self.dispose(device.rc());
         self.destroy_children(device.rc());

@@ -105,6 +105,15 @@ impl Host {
         }
     }
 
+    /// Sets a property of a lower device, as the PnP manager knows it: what `WdfDeviceQueryProperty` and its kin give back.
+    ///
+    /// `property` is one of `DEVICE_REGISTRY_PROPERTY`; texts are terminated UTF-16 in little-endian order.
+    pub fn set_property(&self, lower: LowerId, property: i32, value: &[u8]) {
+        let device = self.system.lower(lower).object();
+        let properties = &self.system.framework.properties;
+        properties.set(&device, property, value);
+    }
+
     /// Puts a lower device into the machine.
     pub fn add_lower(&self, device: impl LowerDevice + 'static, config: LowerConfig) -> LowerId {
         self.system.add_lower(Box::new(device), config)

@@ -223,6 +223,10 @@ super::findings! {
     Blocked: "Blocked",
         "Every wait ends.",
         "Look at what it waits for: who should have set, released or completed it?";
+    /// The references that keep a device in D0 do not balance.
+    PowerReference: "PowerReference",
+        "Every WdfDeviceStopIdle that succeeded or is pending is followed by one WdfDeviceResumeIdle.",
+        "Pair the calls on every path; a failed WdfDeviceStopIdle takes no reference.";
     /// The processor was stalled for long.
     LongStall: "LongStall",
         "KeStallExecutionProcessor is for 50 microseconds at most: nothing else can run on that processor meanwhile.",
