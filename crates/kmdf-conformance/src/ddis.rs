@@ -23,6 +23,8 @@ pub(crate) enum Returns {
 pub(crate) enum Takes {
     /// A handle, a number, an address or the address of a variable.
     Word,
+    /// The address of a variable of 32 bits.
+    Out32,
     /// An integer, by address.
     IntegerByAddress,
     Function(Signature),
@@ -91,6 +93,7 @@ fn parameter(word: &'static str) -> Parameter {
             "O" => Takes::SendOptions,
             "R" => Takes::Offsets,
             "" | "&" | "ptr" => Takes::Word,
+            "&4" => Takes::Out32,
             structure => layout::find(structure).map_or(Takes::Word, Takes::Structure),
         },
     }
@@ -108,7 +111,7 @@ fn signature(parameter: &str) -> Signature {
 /// One line for each DDI: its name, what it returns, and its parameters.
 ///
 /// A parameter is written as its name, `?` if it may be left out, and after a colon what it takes: `&` the address of a
-/// variable, `*` an integer by address, `fn` a callback, `ptr` an address, `type` a context type, `D` a memory descriptor,
+/// variable, `&4` of one of 32 bits, `*` an integer by address, `fn` a callback, `ptr` an address, `type` a context type, `D` a memory descriptor,
 /// `O` send options, `R` offsets, another word a structure; nothing for a handle or a number.
 const DDIS: &str = "\
 WdfDriverCreate NTSTATUS DriverObject:ptr RegistryPath:ptr DriverAttributes?:WDF_OBJECT_ATTRIBUTES \
@@ -119,7 +122,7 @@ WdfDeviceConfigureRequestDispatching NTSTATUS Device Queue RequestType
 WdfDeviceGetDefaultQueue WDFQUEUE Device
 WdfIoQueueCreate NTSTATUS Device Config:WDF_IO_QUEUE_CONFIG QueueAttributes?:WDF_OBJECT_ATTRIBUTES \
     Queue?:&
-WdfIoQueueGetState WDF_IO_QUEUE_STATE Queue QueueRequests?:& DriverRequests?:&
+WdfIoQueueGetState WDF_IO_QUEUE_STATE Queue QueueRequests?:&4 DriverRequests?:&4
 WdfIoQueueGetDevice WDFDEVICE Queue
 WdfIoQueueStart VOID Queue
 WdfIoQueueStop VOID Queue StopComplete?:fn Context?:ptr
@@ -227,7 +230,7 @@ WdfUsbTargetDeviceSelectConfig NTSTATUS UsbDevice PipeAttributes?:WDF_OBJECT_ATT
 WdfUsbTargetDeviceGetNumInterfaces UCHAR UsbDevice
 WdfUsbTargetDeviceGetInterface WDFUSBINTERFACE UsbDevice InterfaceIndex
 WdfUsbTargetDeviceSendControlTransferSynchronously NTSTATUS UsbDevice Request? RequestOptions?:O \
-    SetupPacket:WDF_USB_CONTROL_SETUP_PACKET MemoryDescriptor?:D BytesTransferred?:&
+    SetupPacket:WDF_USB_CONTROL_SETUP_PACKET MemoryDescriptor?:D BytesTransferred?:&4
 WdfUsbInterfaceSelectSetting NTSTATUS UsbInterface PipesAttributes?:WDF_OBJECT_ATTRIBUTES \
     Params:WDF_USB_INTERFACE_SELECT_SETTING_PARAMS
 WdfUsbInterfaceGetNumConfiguredPipes BYTE UsbInterface
@@ -245,9 +248,9 @@ WdfUsbTargetPipeIsOutEndpoint BOOLEAN Pipe
 WdfUsbTargetPipeGetType WDF_USB_PIPE_TYPE Pipe
 WdfUsbTargetPipeSetNoMaximumPacketSizeCheck VOID Pipe
 WdfUsbTargetPipeWriteSynchronously NTSTATUS Pipe Request? RequestOptions?:O MemoryDescriptor?:D \
-    BytesWritten?:&
+    BytesWritten?:&4
 WdfUsbTargetPipeReadSynchronously NTSTATUS Pipe Request? RequestOptions?:O MemoryDescriptor?:D \
-    BytesRead?:&
+    BytesRead?:&4
 WdfUsbTargetPipeFormatRequestForWrite NTSTATUS Pipe Request WriteMemory? WriteOffset?:R
 WdfUsbTargetPipeFormatRequestForRead NTSTATUS Pipe Request ReadMemory? ReadOffset?:R
 WdfUsbTargetPipeAbortSynchronously NTSTATUS Pipe Request? RequestOptions?:O

@@ -263,7 +263,7 @@ impl Run {
     }
 
     fn check_variable(&self, name: &str, variable: &Variable, expected: &Value) -> Checked {
-        let found = variable.block.word();
+        let found = masked(variable.block.word(), variable.size);
         match (expected, variable.layout) {
             (Value::String(text), _) if text == "unchanged" => {
                 if variable.block.bytes() == variable.initial {
@@ -295,7 +295,7 @@ impl Run {
             (Value::String(text), None) if text.starts_with("STATUS_") => {
                 self.check_status(name, expected, found)
             }
-            (value, None) => self.check_word(name, value, found, 8),
+            (value, None) => self.check_word(name, value, found, variable.size),
             (value, Some(_)) => {
                 Err(malformed(format!("{name} is a structure, not {value}")).into())
             }

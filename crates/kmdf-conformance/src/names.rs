@@ -66,6 +66,8 @@ pub(crate) struct Variable {
     pub(crate) initial: Vec<u8>,
     /// What it holds, unless a word.
     pub(crate) layout: Option<&'static Layout>,
+    /// How many bytes of the word it holds.
+    pub(crate) size: usize,
 }
 
 /// The bytes of a structure, and of one that it points to.
@@ -194,11 +196,19 @@ impl Run {
             initial: block.bytes(),
             block,
             layout,
+            size: 8,
         };
         self.variables
             .borrow_mut()
             .insert(name.to_owned(), variable.clone());
         variable
+    }
+
+    /// From now on a variable holds 32 bits: its address was given where a DDI writes as many.
+    pub(crate) fn narrow(&self, name: &str) {
+        if let Some(variable) = self.variables.borrow_mut().get_mut(name) {
+            variable.size = 4;
+        }
     }
 
     /// What a value means where a handle, a number, an address or the address of a variable is taken.
@@ -225,11 +235,13 @@ impl Run {
                 .ok_or_else(|| malformed(format!("no variable {name}")));
         }
         if let Some((base, offset)) = text.split_once('+') {
-            let offset: Word = offset
-                .trim()
-                .parse()
-                .map_err(|_| malformed(format!("{text}: the offset is no number")))?;
-            return Ok(self.expression(base.trim())?.wrapping_add(offset));
+            let offset = match offset.strip_prefix("0x") {
+                Some(digits) => Word::from_str_radix(digits, 16),
+                None => offset.parse(),
+            };
+            let offset =
+                offset.map_err(|_| malformed(format!("{text}: the offset is no number")))?;
+            return Ok(self.expression(base)?.wrapping_add(offset));
         }
         if let Some((base, part)) = text.split_once('.') {
             return self.part(base, part);

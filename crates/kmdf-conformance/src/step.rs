@@ -46,10 +46,13 @@ impl Run {
                 arguments.push(0);
                 continue;
             };
+            arguments.push(self.argument(parameter.takes, value)?);
             if let Some(variable) = value.as_str().and_then(|text| text.strip_prefix('&')) {
                 written.push(variable);
+                if matches!(parameter.takes, Takes::Out32) {
+                    self.narrow(variable);
+                }
             }
-            arguments.push(self.argument(parameter.takes, value)?);
         }
         // SAFETY: the values are handles, NULL, numbers, or addresses of memory of the case that has the size of what the
         // DDI takes there; functions are trampolines of the type that the parameter or the field has.
@@ -72,7 +75,7 @@ impl Run {
 
     fn argument(&self, takes: Takes, value: &Value) -> Result<Word, Malformed> {
         match takes {
-            Takes::Word => self.word(value),
+            Takes::Word | Takes::Out32 => self.word(value),
             Takes::IntegerByAddress => {
                 if value.as_str() == Some("null") {
                     return Ok(0);

@@ -345,7 +345,6 @@ impl System {
             params.Type = request_type::WdfRequestTypeOther;
             params.Parameters.Others.Argument1.Ptr = shown_pointer(&arguments[0]);
             params.Parameters.Others.Argument2.Ptr = shown_pointer(&arguments[1]);
-            params.Parameters.Others.Argument3.Value = u64::from(code);
             params.Parameters.Others.Argument4.Ptr = shown_pointer(&arguments[2]);
         })
     }
