@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use common::*;
-use kmdf_host::{Disk, FileId, HostConfig, IoId, Mode, Policy, Scripted, Stop, Ticks};
+use kmdf_host::{Disk, FileId, HostConfig, IoId, IrpSpec, Mode, Policy, Scripted, Stop, Ticks};
 use kmdf_sys::missing::*;
 use kmdf_sys::*;
 
@@ -684,4 +684,52 @@ fn dispatching_is_configured_before_the_start() {
         let status = wdf!(WdfDeviceConfigureRequestDispatching(device(), queue, 14));
         assert_eq!(status, STATUS_INVALID_DEVICE_STATE);
     });
+}
+
+/// A sender that sends the next request when it sees one completed: the driver has the first one until the completion is
+/// over, so a sequential queue presents the second only then.
+#[test]
+fn a_request_sent_from_a_completion_waits_for_the_end_of_the_completion() {
+    let (bench, _, queue, kept) = keeping(SEQUENTIAL, |_| ());
+    let host = Rc::new(bench.host);
+    let spec = IrpSpec {
+        major: 4,
+        length: 8,
+        data: vec![0; 8],
+        stack_count: 2,
+        ..IrpSpec::default()
+    };
+    let first = host.make_irp(device(), &spec).unwrap();
+    let second = host.make_irp(device(), &spec).unwrap();
+    let sender = Rc::clone(&host);
+    on_thread(&host, move || {
+        let next = Rc::clone(&sender);
+        let sent = sender.send_irp(device(), first, move || {
+            log(format!("first completed, {:?}", counts(queue.get())));
+            let sent = next.send_irp(device(), second, || log("second completed"));
+            assert_eq!(sent, STATUS_PENDING);
+            log(format!("second sent, {:?}", counts(queue.get())));
+        });
+        assert_eq!(sent, STATUS_PENDING);
+    });
+    let request = kept.borrow()[0];
+    on_thread(&host, move || {
+        wdf!(WdfRequestComplete(request, STATUS_SUCCESS));
+        log("WdfRequestComplete returned");
+    });
+    assert_eq!(
+        take_log(),
+        [
+            "EvtIoWrite 8",
+            "first completed, (7, 0, 1)",
+            "second sent, (3, 1, 1)",
+            "EvtIoWrite 8",
+            "WdfRequestComplete returned",
+        ]
+    );
+    let request = kept.borrow()[1];
+    on_thread(&host, move || {
+        wdf!(WdfRequestComplete(request, STATUS_SUCCESS))
+    });
+    assert_eq!(take_log(), ["second completed"]);
 }

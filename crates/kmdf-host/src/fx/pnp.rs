@@ -62,6 +62,11 @@ impl DevicePnp {
         }
     }
 
+    /// Whether the device waits for its removal, or is being removed.
+    pub(crate) fn is_going(&self) -> bool {
+        matches!(self.state.get(), PnpState::Failed | PnpState::Removed)
+    }
+
     /// Whether the PnP manager is told that the device has failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.internal_failure.get() || self.declared_failed.get()

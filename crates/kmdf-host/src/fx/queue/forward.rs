@@ -32,8 +32,20 @@ impl System {
             return STATUS_WDF_BUSY;
         }
         self.leave_driver(&request, own.as_ref());
-        self.dispatch_events(&target, Some(request));
+        if let Some(own) = &own {
+            own.leaving.set(own.leaving.get() + 1);
+        }
+        let from_io = request.is_received();
+        if !self.insert(&target, &request, false) {
+            self.queue_event(&target);
+        }
+        drop(request);
+        // A request that did not come from an application waits for a dispatcher that is at work.
+        if from_io || target.dispatchers.get() == 0 {
+            self.dispatch_events(&target, None);
+        }
         if let Some(own) = own {
+            own.leaving.set(own.leaving.get() - 1);
             self.queue_event(&own);
         }
         STATUS_SUCCESS

@@ -65,6 +65,8 @@ pub(crate) struct Queue {
     pub(crate) shut_down: Cell<bool>,
     pub(crate) requests: RefCell<VecDeque<Obj<Request>>>,
     pub(crate) driver_owned: RefCell<Vec<Obj<Request>>>,
+    /// Requests that are being forwarded to another queue: they count as the driver's until that queue has taken them.
+    pub(crate) leaving: Cell<usize>,
     /// Requests whose `EvtRequestCancel` is to be called.
     pub(crate) cancelled: RefCell<VecDeque<Obj<Request>>>,
     /// Requests whose `EvtIoCanceledOnQueue` is to be called.
@@ -96,17 +98,20 @@ impl Queue {
         // SAFETY: the union has a single member.
         let limit = unsafe { config.Settings.Parallel.NumberOfPresentedRequests };
         let off = power_managed && !device.pnp.in_d0.get();
+        // A queue that is made while the device is being taken down takes nothing.
+        let shut_down = device.pnp.is_going();
         Self {
             config,
             dispatching,
             power_managed,
             presented_limit: limit,
             device: RefCell::new(Some(device)),
-            accepts: Cell::new(true),
+            accepts: Cell::new(!shut_down),
             presents: Cell::new(true),
-            shut_down: Cell::new(false),
+            shut_down: Cell::new(shut_down),
             requests: RefCell::new(VecDeque::new()),
             driver_owned: RefCell::new(Vec::new()),
+            leaving: Cell::new(0),
             cancelled: RefCell::new(VecDeque::new()),
             canceled_on_queue: RefCell::new(VecDeque::new()),
             dispatchers: Cell::new(0),
@@ -151,7 +156,7 @@ impl Queue {
     }
 
     pub(crate) fn owned(&self) -> usize {
-        self.driver_owned.borrow().len()
+        self.driver_owned.borrow().len() + self.leaving.get()
     }
 
     pub(crate) fn remember_driver_owned(&self, request: &Obj<Request>) {

@@ -98,6 +98,9 @@ impl System {
             queue.remember_driver_owned(&request);
             self.count_presented(queue);
             if self.completes_as_empty(queue, &request) {
+                if let Some(irp) = request.irp() {
+                    irp.information.set(0);
+                }
                 self.complete_received(&request, STATUS_SUCCESS);
                 continue;
             }

@@ -197,18 +197,40 @@ impl System {
 
     fn finish_change(&self, queue: &Obj<Queue>, change: Change) {
         if change.cancels() {
-            self.cancel_all(queue);
+            self.cancel_all(queue, change == Change::StopAndPurge);
         }
         self.dispatch_events(queue, None);
     }
 
     /// Cancels what is queued and what the driver has marked cancelable.
-    fn cancel_all(&self, queue: &Obj<Queue>) {
-        while let Some(request) = self.take_first(queue) {
-            self.cancel_on_queue(queue, &request);
+    ///
+    /// Each is told of before the next is cancelled. On a queue that goes on accepting, what arrives meanwhile stays.
+    fn cancel_all(&self, queue: &Obj<Queue>, goes_on: bool) {
+        for request in queue.requests.borrow().iter() {
+            request.canceled_on_queue.set(true);
         }
-        let owned = queue.driver_owned.borrow().clone();
-        for request in owned.iter().filter(|request| request.cancelable.get()) {
+        let is_doomed = |request: &Obj<Request>| {
+            !goes_on
+                || request.canceled_on_queue.get()
+                || request.irp().is_some_and(|irp| irp.cancel.get())
+        };
+        while queue.requests.borrow().front().is_some_and(is_doomed) {
+            if let Some(request) = self.take_first(queue) {
+                self.cancel_on_queue(queue, &request);
+                self.queue_event(queue);
+            }
+        }
+        loop {
+            let marked = {
+                let owned = queue.driver_owned.borrow();
+                owned
+                    .iter()
+                    .find(|request| request.cancelable.get())
+                    .cloned()
+            };
+            let Some(request) = marked else {
+                return;
+            };
             if let Some(irp) = request.irp() {
                 irp.cancel_routine.borrow_mut().take();
             }
@@ -223,7 +245,7 @@ impl System {
         if self.client_at_least(11) {
             queue.cancels_driver_requests.set(true);
         }
-        self.cancel_all(queue);
+        self.cancel_all(queue, false);
         self.dispatch_events(queue, None);
     }
 
@@ -245,8 +267,9 @@ impl System {
             };
             Self::off_queue(&request);
             self.cancel_on_queue(queue, &request);
+            self.queue_event(queue);
         }
-        self.queue_event(queue);
+        self.dispatch_events(queue, None);
     }
 
     /// Dispose of a queue: waits until neither it nor the driver has a request.

@@ -224,9 +224,6 @@ impl System {
     /// Ends the framework's hold on a received request before its IRP leaves: contexts and children go, while buffers live.
     pub(crate) fn detach_received(&self, request: &Obj<Request>) -> Option<Obj<Queue>> {
         let queue = request.queue.borrow_mut().take();
-        if let Some(queue) = &queue {
-            queue.forget_driver_owned(request);
-        }
         request.completed.set(true);
         request.place.set(Place::Gone);
         request.cancelable.set(false);
@@ -244,13 +241,17 @@ impl System {
         queue
     }
 
-    /// The end of a received request's object, and what follows for its queue.
+    /// The end of a received request's object, and what follows for its queue, for which the driver has had the request
+    /// until now: a request that the sender sends when it sees this one completed is not presented before this.
     pub(crate) fn release_received(&self, request: &Obj<Request>, queue: Option<Obj<Queue>>) {
         let mdl = request.own_mdl.replace(ptr::null_mut());
         if !mdl.is_null() {
             self.mdls.free(mdl);
         }
         request.set_irp(None);
+        if let Some(queue) = &queue {
+            queue.forget_driver_owned(request);
+        }
         self.release(request.rc());
         if let Some(queue) = queue {
             self.queue_event(&queue);
