@@ -59,6 +59,7 @@ pub struct HostConfig {
     pub(crate) stack_bytes: usize,
     pub(crate) deviations: Vec<Deviation>,
     pub(crate) record_choices: bool,
+    pub(crate) hold_up: bool,
     pub(crate) debug_output: Option<fn(&str)>,
 }
 
@@ -78,6 +79,7 @@ impl HostConfig {
             stack_bytes: 1 << 20,
             deviations: Vec::new(),
             record_choices: false,
+            hold_up: false,
             debug_output: None,
         }
     }
@@ -124,6 +126,14 @@ impl HostConfig {
     #[must_use]
     pub const fn preempt(mut self, on: bool) -> Self {
         self.preempt = on;
+        self
+    }
+
+    /// Whether, with pre-emption on, threads that could run may be held up while time passes, as on a busy machine: a
+    /// time-out may then come between any two steps of a driver.
+    #[must_use]
+    pub const fn hold_up(mut self, on: bool) -> Self {
+        self.hold_up = on;
         self
     }
 

@@ -150,6 +150,45 @@ fn two_spin_locks(host: &Host) -> Result<(), Failure> {
     counts_under_spin_locks(host, false)
 }
 
+thread_local! {
+    /// Whether what a timer's callback uses is there.
+    static READY: Cell<Option<bool>> = const { Cell::new(None) };
+}
+
+unsafe extern "C" fn evt_timer(_timer: WDFTIMER) {
+    READY.set(READY.get().or(Some(false)));
+}
+
+/// Starts a timer and only then prepares what its callback uses: it nearly always works.
+fn starts_too_early(host: &Host) -> Result<(), Failure> {
+    READY.set(None);
+    stack(host, Disk::in_memory(), filter())?;
+    host.spawn("start", || {
+        let mut config = WDF_TIMER_CONFIG {
+            Size: size::<WDF_TIMER_CONFIG>(),
+            EvtTimerFunc: Some(evt_timer),
+            ..Default::default()
+        };
+        let mut attributes = attributes();
+        attributes.ParentObject = device().cast();
+        let mut timer = null();
+        let status = wdf!(WdfTimerCreate(
+            &raw mut config,
+            &raw mut attributes,
+            &raw mut timer
+        ));
+        assert_eq!(status, STATUS_SUCCESS);
+        ignore(wdf!(WdfTimerStart(timer, ms(1_000))));
+        harmless();
+        READY.set(READY.get().or(Some(true)));
+    });
+    host.run()?;
+    match READY.get() {
+        Some(true) => Ok(()),
+        _ => Err("the timer came first".into()),
+    }
+}
+
 type Scenario = fn(&Host) -> Result<(), Failure>;
 
 fn with(strategy: Strategy, scenario: Scenario) -> Exploration {
@@ -228,6 +267,26 @@ fn another_processor_runs_at_dispatch_level_too() {
         assert_eq!(failure, Failure::Wrong("1 of 2".to_owned()));
         assert!(exploration.schedules <= 200, "{}", exploration.schedules);
         assert!(with(strategy, one_spin_lock).is_clean(), "{strategy:?}");
+    }
+}
+
+#[test]
+fn time_may_pass_while_a_thread_is_held_up() {
+    for strategy in [
+        Strategy::Random,
+        Strategy::PCT,
+        Strategy::Exhaustive { bound: 2 },
+    ] {
+        assert!(with(strategy, starts_too_early).is_clean(), "{strategy:?}");
+        let config = HostConfig::new().hold_up(true);
+        let explore = Explore::new(config.clone()).strategy(strategy);
+        let exploration = Host::explore(&explore, starts_too_early);
+        let [failed] = &exploration.failures[..] else {
+            panic!("{strategy:?}: {} schedules", exploration.schedules);
+        };
+        assert!(failed.reproduced);
+        let again = Host::replay(config, &failed.schedule, starts_too_early);
+        assert_eq!(again.failure, Some(failed.failure.clone()));
     }
 }
 

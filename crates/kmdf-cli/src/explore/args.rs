@@ -98,7 +98,9 @@ pub(crate) enum StrategyName {
 
 impl ExploreArgs {
     pub(super) fn config(&self) -> HostConfig {
-        HostConfig::new().verifier(self.verifier == Switch::On)
+        HostConfig::new()
+            .verifier(self.verifier == Switch::On)
+            .hold_up(true)
     }
 
     pub(super) fn explore(&self) -> Explore {

@@ -58,6 +58,9 @@ pub struct Choice {
 /// Priority of a thread under [`Policy::Pct`], above those that change points give.
 const INITIAL: u64 = 1 << 32;
 
+/// Threads are held up in one of so many choices: enough that it happens, seldom enough that runs get ahead.
+const HELD_UP: u32 = 32;
+
 /// Makes the choices of a run.
 pub(crate) struct Chooser {
     policy: Policy,
@@ -112,15 +115,29 @@ impl Chooser {
         self.note(kind, taken, count)
     }
 
-    /// Which of the ready threads runs; from `ready.len()` on, an event that is due first.
-    pub(crate) fn choose_ready(&self, ready: &[ThreadId], due: usize) -> usize {
-        let count = ready.len() + due;
+    /// Which of the ready threads runs; from `ready.len()` on, an event that is due first; and if they can be `held_up`, at
+    /// last that none does until the next event.
+    pub(crate) fn choose_ready(&self, ready: &[ThreadId], due: usize, held_up: bool) -> usize {
+        let others = ready.len() + due;
+        let count = others + usize::from(held_up);
         if count <= 1 {
             return 0;
         }
-        let Policy::Pct { .. } = self.policy else {
+        if self.policy == Policy::InOrder {
             return self.choose(ChoiceKind::Thread, count);
+        }
+        if held_up && self.random.borrow_mut().u32(0..HELD_UP) == 0 {
+            return self.note(ChoiceKind::Thread, others, count);
+        }
+        let taken = match self.policy {
+            Policy::Pct { .. } => self.first_ready(ready, due),
+            _ => self.random.borrow_mut().usize(0..others),
         };
+        self.note(ChoiceKind::Thread, taken, count)
+    }
+
+    /// The ready thread with the highest priority, or an event that is due.
+    fn first_ready(&self, ready: &[ThreadId], due: usize) -> usize {
         let mut taken = self.first(ready);
         if self.falls_back() {
             self.lower(ready[taken]);
@@ -130,18 +147,34 @@ impl Chooser {
         if due > 0 && self.random.borrow_mut().bool() {
             taken = ready.len() + self.random.borrow_mut().usize(0..due);
         }
-        self.note(ChoiceKind::Thread, taken, count)
+        taken
     }
 
-    /// Whether a ready thread gets ahead of the running one: 0 for none, else its place in `ready` plus 1.
-    pub(crate) fn choose_preemption(&self, running: ThreadId, ready: &[ThreadId]) -> usize {
-        if ready.is_empty() {
+    /// Whether a ready thread gets ahead of the running one: 0 for none, else its place in `ready` plus 1; and if it can be
+    /// `held_up`, at last that all are until the next event.
+    pub(crate) fn choose_preemption(
+        &self,
+        running: ThreadId,
+        ready: &[ThreadId],
+        held_up: bool,
+    ) -> usize {
+        let others = ready.len() + 1;
+        let count = others + usize::from(held_up);
+        if count <= 1 {
             return 0;
         }
-        let count = ready.len() + 1;
+        if self.policy == Policy::InOrder {
+            return self.choose(ChoiceKind::Preemption, count);
+        }
+        if held_up && self.random.borrow_mut().u32(0..HELD_UP) == 0 {
+            return self.note(ChoiceKind::Preemption, others, count);
+        }
+        if ready.is_empty() {
+            return self.note(ChoiceKind::Preemption, 0, count);
+        }
         let taken = match self.policy {
-            Policy::InOrder => self.deviation(count),
-            Policy::Random => {
+            Policy::Pct { .. } => self.first_ahead(running, ready),
+            _ => {
                 let mut random = self.random.borrow_mut();
                 if random.bool() {
                     1 + random.usize(0..ready.len())
@@ -149,19 +182,20 @@ impl Chooser {
                     0
                 }
             }
-            Policy::Pct { .. } => {
-                if self.falls_back() {
-                    self.lower(running);
-                }
-                let first = self.first(ready);
-                if self.priority(ready[first]) > self.priority(running) {
-                    first + 1
-                } else {
-                    0
-                }
-            }
         };
         self.note(ChoiceKind::Preemption, taken, count)
+    }
+
+    fn first_ahead(&self, running: ThreadId, ready: &[ThreadId]) -> usize {
+        if self.falls_back() {
+            self.lower(running);
+        }
+        let first = self.first(ready);
+        if self.priority(ready[first]) > self.priority(running) {
+            first + 1
+        } else {
+            0
+        }
     }
 
     /// A thread has been given a job, and with it a priority.

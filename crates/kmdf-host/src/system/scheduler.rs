@@ -218,6 +218,15 @@ pub(crate) enum Outcome {
     Idle,
 }
 
+/// Who gets ahead of the thread that runs.
+enum Ahead {
+    Nobody,
+    /// Another thread, on another processor.
+    Thread(Rc<Thread>),
+    /// All threads are held up until the next event.
+    Event,
+}
+
 /// The threads and who is next.
 pub(crate) struct Scheduler {
     pub(crate) context: Context,
@@ -229,8 +238,8 @@ pub(crate) struct Scheduler {
     ready: RefCell<VecDeque<Rc<Thread>>>,
     /// The numbers of the ready threads, kept for choices between them.
     numbers: RefCell<Vec<ThreadId>>,
-    /// The thread that has got ahead of the one that ran.
-    next: RefCell<Option<Rc<Thread>>>,
+    /// Who has got ahead of the thread that ran.
+    next: RefCell<Ahead>,
     current: RefCell<Option<Rc<Thread>>>,
     current_id: Cell<Option<ThreadId>>,
     /// The name in a trace of what no thread did.
@@ -248,7 +257,7 @@ impl Scheduler {
             idle: RefCell::new(Vec::new()),
             ready: RefCell::new(VecDeque::new()),
             numbers: RefCell::new(Vec::new()),
-            next: RefCell::new(None),
+            next: RefCell::new(Ahead::Nobody),
             current: RefCell::new(None),
             current_id: Cell::new(None),
             own_name: Arc::from("scheduler"),
@@ -295,7 +304,7 @@ impl Scheduler {
         let threads = core::mem::take(&mut *self.threads.borrow_mut());
         self.idle.borrow_mut().clear();
         self.ready.borrow_mut().clear();
-        self.next.borrow_mut().take();
+        self.next.replace(Ahead::Nobody);
         for thread in threads {
             thread.state.set(State::Dead);
             let fiber = thread.fiber.borrow_mut().take();
@@ -376,31 +385,35 @@ impl System {
         chosen
     }
 
-    /// One of the ready threads, or, from their number on, one of `due` events.
-    fn choose_ready(&self, due: usize) -> usize {
+    /// One of the ready threads, or, from their number on, one of `due` events, or at last, if they can be `held_up`, none.
+    fn choose_ready(&self, due: usize, held_up: bool) -> usize {
         let ready = self.scheduler.ready.borrow();
-        let count = ready.len() + due;
+        let count = ready.len() + due + usize::from(held_up);
         if count <= 1 {
             return 0;
         }
         let mut numbers = self.scheduler.numbers.borrow_mut();
         numbers.clear();
         numbers.extend(ready.iter().map(|thread| thread.id));
-        let chosen = self.scheduler.chooser.choose_ready(&numbers, due);
+        let chosen = self.scheduler.chooser.choose_ready(&numbers, due, held_up);
         self.trace_choice(ChoiceKind::Thread, count, chosen);
         chosen
     }
 
-    /// The ready thread that gets ahead of `running`.
-    fn choose_preemption(&self, running: ThreadId) -> Option<Rc<Thread>> {
+    /// Who gets ahead of `running`.
+    fn choose_preemption(&self, running: ThreadId, held_up: bool) -> Ahead {
         let mut ready = self.scheduler.ready.borrow_mut();
         let mut numbers = self.scheduler.numbers.borrow_mut();
         numbers.clear();
         numbers.extend(ready.iter().map(|thread| thread.id));
         let chooser = &self.scheduler.chooser;
-        let chosen = chooser.choose_preemption(running, &numbers);
-        self.trace_choice(ChoiceKind::Preemption, ready.len() + 1, chosen);
-        ready.remove(chosen.checked_sub(1)?)
+        let chosen = chooser.choose_preemption(running, &numbers, held_up);
+        let among = ready.len() + 1 + usize::from(held_up);
+        self.trace_choice(ChoiceKind::Preemption, among, chosen);
+        match chosen.checked_sub(1) {
+            None => Ahead::Nobody,
+            Some(place) => ready.remove(place).map_or(Ahead::Event, Ahead::Thread),
+        }
     }
 
     fn trace_choice(&self, kind: ChoiceKind, among: usize, chosen: usize) {
@@ -442,32 +455,37 @@ impl System {
     }
 
     fn step(&self, limit: Option<Ticks>) -> bool {
-        let next = self.scheduler.next.borrow_mut().take();
-        if let Some(thread) = next {
-            self.resume(&thread);
+        let ahead = self.scheduler.next.replace(Ahead::Nobody);
+        if let Ahead::Thread(thread) = &ahead {
+            self.resume(thread);
+            return true;
+        }
+        if matches!(ahead, Ahead::Event) && self.next_event(limit) {
             return true;
         }
         let count = self.scheduler.ready.borrow().len();
         if count > 0 {
-            let due = if self.scheduler.preempt {
-                self.due_now()
-            } else {
-                0
-            };
-            let taken = self.choose_ready(due);
-            if taken >= count {
+            let (due, later) = self.competing_events(limit);
+            let taken = self.choose_ready(due, later > 0);
+            if taken < count {
+                let thread = self.scheduler.ready.borrow_mut().remove(taken);
+                if let Some(thread) = thread {
+                    self.resume(&thread);
+                }
+                return true;
+            }
+            if taken < count + due {
                 self.happen(self.now(), taken - count);
                 return true;
             }
-            let thread = self.scheduler.ready.borrow_mut().remove(taken);
-            if let Some(thread) = thread {
-                self.resume(&thread);
-            }
-            return true;
-        }
-        if self.clock.is_exhausted() {
+        } else if self.clock.is_exhausted() {
             return false;
         }
+        self.next_event(limit)
+    }
+
+    /// Lets time pass until the next event, if there is one up to `limit`.
+    fn next_event(&self, limit: Option<Ticks>) -> bool {
         let Some((time, count)) = self.clock.next() else {
             return false;
         };
@@ -479,15 +497,21 @@ impl System {
         true
     }
 
-    /// How many events are due at this moment.
-    fn due_now(&self) -> usize {
-        let next = self.clock.next();
-        next.map_or(
-            0,
-            |(time, count)| {
-                if time <= self.now() { count } else { 0 }
-            },
-        )
+    /// How many events are due at this moment and compete with threads that are ready; or, if there is none, how many come
+    /// next and may do so while the threads are held up.
+    fn competing_events(&self, limit: Option<Ticks>) -> (usize, usize) {
+        if !self.scheduler.preempt {
+            return (0, 0);
+        }
+        match self.clock.next() {
+            Some((time, count)) if time <= self.now() => (count, 0),
+            Some((time, count))
+                if self.config.hold_up && limit.is_none_or(|limit| time <= limit) =>
+            {
+                (0, count)
+            }
+            _ => (0, 0),
+        }
     }
 
     /// Lets the `index`-th of the events due at `time` happen.
@@ -585,14 +609,16 @@ impl System {
         let Some(running) = self.scheduler.current_id() else {
             return;
         };
-        if self.stopped.get() || self.scheduler.ready.borrow().is_empty() {
+        let held_up = self.config.hold_up && self.clock.next().is_some();
+        if self.stopped.get() || (self.scheduler.ready.borrow().is_empty() && !held_up) {
             return;
         }
-        if let Some(ahead) = self.choose_preemption(running) {
+        let ahead = self.choose_preemption(running, held_up);
+        if !matches!(ahead, Ahead::Nobody) {
             let thread = self.running_thread();
             thread.waits_for.set(WaitReason::Preempted);
             self.make_ready(&thread);
-            *self.scheduler.next.borrow_mut() = Some(ahead);
+            self.scheduler.next.replace(ahead);
             self.suspend(&thread);
         }
     }
