@@ -64,6 +64,7 @@ pub trait EvtIoDeviceControl: Context {
 pub struct QueueConfig<D> {
     config: ffi::WDF_IO_QUEUE_CONFIG,
     passive_level: bool,
+    synchronized: bool,
     _context: PhantomData<fn() -> D>,
 }
 
@@ -86,7 +87,7 @@ impl<D: Context> QueueConfig<D> {
     }
 
     /// Hands out one request at a time: the next when the one before is completed or passed on, and
-    /// its callback has returned.
+    /// its callback has returned. Nearly so: see [`synchronized`](Self::synchronized).
     #[doc(alias = "WdfIoQueueDispatchSequential")]
     pub fn sequential() -> Self {
         Self::new(ffi::DISPATCH_SEQUENTIAL)
@@ -101,6 +102,7 @@ impl<D: Context> QueueConfig<D> {
                 ..Default::default()
             },
             passive_level: false,
+            synchronized: false,
             _context: PhantomData,
         }
     }
@@ -118,6 +120,19 @@ impl<D: Context> QueueConfig<D> {
     #[doc(alias = "WdfExecutionLevelPassive")]
     pub fn passive_level(mut self) -> Self {
         self.passive_level = true;
+        self
+    }
+
+    /// Has the framework hold the queue's lock around each callback, so that no two of them run at
+    /// the same time: together with [`passive_level`](Self::passive_level) a lock under which one
+    /// may wait, without it a spin lock.
+    ///
+    /// A driver whose callbacks must never overlap needs this even on a
+    /// [`sequential`](Self::sequential) queue: the framework may hand out a second request when one
+    /// that arrives has been cancelled already.
+    #[doc(alias = "WdfSynchronizationScopeQueue")]
+    pub fn synchronized(mut self) -> Self {
+        self.synchronized = true;
         self
     }
 
@@ -197,6 +212,9 @@ impl<D: Context> Queue<D> {
         let mut attributes = attributes();
         if config.passive_level {
             attributes.ExecutionLevel = ffi::EXECUTION_LEVEL_PASSIVE;
+        }
+        if config.synchronized {
+            attributes.SynchronizationScope = ffi::SYNCHRONIZATION_SCOPE_QUEUE;
         }
         let mut handle = ptr::null_mut();
         // SAFETY: the device is live; the rest are locals that live through the call.

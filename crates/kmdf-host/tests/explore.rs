@@ -410,6 +410,83 @@ fn a_panic_and_a_leak_are_failures() {
     assert_eq!(violations[0].kind, ViolationKind::ReferenceLeak);
 }
 
+/// Writes and cancels crowd at a sequential queue; whether its driver was ever called for two writes at once. A callback
+/// that the queue's lock is held around cannot be.
+fn crowd(host: &Host, scope: WDF_SYNCHRONIZATION_SCOPE) -> Result<(), Failure> {
+    let inside = Rc::new(Cell::new(0));
+    let most = Rc::new(Cell::new(0));
+    let (entered, seen) = (Rc::clone(&inside), Rc::clone(&most));
+    let hooks = Hooks {
+        queue: Some(Box::new(move |device| {
+            let sequential = _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchSequential;
+            let mut config = default_queue(sequential);
+            let mut attributes = attributes();
+            attributes.ExecutionLevel = _WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive;
+            attributes.SynchronizationScope = scope;
+            let mut queue = null();
+            let status = wdf!(WdfIoQueueCreate(
+                device,
+                &raw mut config,
+                &raw mut attributes,
+                &raw mut queue
+            ));
+            assert_eq!(status, STATUS_SUCCESS);
+        })),
+        write: Some(Rc::new(move |_, request, _| {
+            entered.set(entered.get() + 1);
+            seen.set(seen.get().max(entered.get()));
+            harmless();
+            entered.set(entered.get() - 1);
+            wdf!(WdfRequestComplete(request, STATUS_SUCCESS));
+        })),
+        ..filter()
+    };
+    let (stack, _) = stack(host, Disk::in_memory(), hooks)?;
+    for _ in 0..4 {
+        host.thread("application", move |thread| {
+            let file = thread.open(stack).expect("nobody removes it");
+            let [kept, cancelled] = [0; 2].map(|_| thread.submit_write(file, 0, b"x"));
+            thread.sleep(Ticks::ZERO);
+            thread.cancel(cancelled);
+            thread.wait(kept);
+            thread.wait(cancelled);
+            thread.close(file);
+        });
+    }
+    host.run()?;
+    match most.get() {
+        1 => Ok(()),
+        most => Err(format!("{most} writes at once").into()),
+    }
+}
+
+fn crowd_at_queue(host: &Host) -> Result<(), Failure> {
+    crowd(
+        host,
+        _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeNone,
+    )
+}
+
+fn crowd_at_locked_queue(host: &Host) -> Result<(), Failure> {
+    crowd(
+        host,
+        _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeQueue,
+    )
+}
+
+/// The framework gives up the queue's lock to complete an arriving request that has been cancelled, between taking the next
+/// request off the queue and counting it as the driver's. Another processor may then present another one.
+#[test]
+fn a_sequential_queue_may_present_two_requests_at_once() {
+    let explore = Explore::new(HostConfig::new()).schedules(20_000);
+    let exploration = Host::explore(&explore, crowd_at_queue);
+    let failure = found(&exploration, crowd_at_queue);
+    assert_eq!(failure, Failure::Wrong("2 writes at once".to_owned()));
+    let explore = explore.schedules(exploration.schedules * 2);
+    let exploration = Host::explore(&explore, crowd_at_locked_queue);
+    assert!(exploration.is_clean());
+}
+
 /// What an I/O target or a queue is told while a write is under way.
 const ACTIONS: [&str; 6] = [
     "target stop, cancelling",

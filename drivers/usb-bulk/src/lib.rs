@@ -80,6 +80,7 @@ impl Driver for UsbBulk {
             QueueConfig::sequential()
                 .default_queue()
                 .passive_level()
+                .synchronized()
                 .allow_zero_length()
                 .write(),
         )?;

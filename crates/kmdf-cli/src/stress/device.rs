@@ -200,6 +200,8 @@ pub(super) fn stream(device: &mut UsbDevice) -> &[u8] {
 pub(super) struct RacyUsb {
     device: UsbDevice,
     holding: Holding,
+    /// Whether a transfer came while another was under way.
+    overlapped: bool,
 }
 
 impl RacyUsb {
@@ -207,11 +209,16 @@ impl RacyUsb {
         Self {
             device: usb_device(),
             holding: Holding::default(),
+            overlapped: false,
         }
     }
 
     pub(super) fn stream(&mut self) -> &[u8] {
         stream(&mut self.device)
+    }
+
+    pub(super) const fn overlapped(&self) -> bool {
+        self.overlapped
     }
 
     pub(super) fn disconnect(&mut self) {
@@ -220,6 +227,7 @@ impl RacyUsb {
 
     /// Sets the endpoint up for the transfer that arrives.
     fn prepare(&mut self, irp: &LowerIrp<'_>) {
+        self.overlapped |= !self.holding.0.is_empty();
         let answer = Answer::choose(irp, true);
         answer.tally(irp);
         let endpoint = self.device.endpoint_mut(BULK_OUT);

@@ -250,6 +250,7 @@ impl Course {
     }
 
     fn check(&self, host: &Host) -> Result<(), Flaw> {
+        self.check_order(host)?;
         let last = self.phase.get();
         let mut reasons = Ok(());
         for written in &*self.writes.borrow() {
@@ -267,6 +268,18 @@ impl Course {
             reasons = reasons.and(reason);
         }
         reasons
+    }
+
+    /// The function driver promises that pieces of two writes do not mix.
+    fn check_order(&self, host: &Host) -> Result<(), Flaw> {
+        if self.driver == Driver::UsbBulk
+            && host.with_lower(self.lower, |usb: &mut RacyUsb| usb.overlapped())
+        {
+            return Err(Flaw::Wrong(
+                "two writes were at the pipe at once, so that their pieces may mix".to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     fn check_medium(&self, host: &Host, write: Write, result: IoResult) -> Result<(), Flaw> {
@@ -325,9 +338,58 @@ fn moment(thread: &HostThread<'_>) -> Ticks {
 mod tests {
     use std::collections::BTreeMap;
 
-    use kmdf_host::{HostConfig, Policy};
+    use kmdf_host::{Explore, Failure, HostConfig, Policy, Strategy};
 
     use super::*;
+
+    /// Requests that are cancelled as they arrive at a queue that others wait in.
+    fn crowd(host: &Host) -> Result<(), Failure> {
+        let driver = Driver::UsbBulk;
+        set_parameters(driver, host);
+        let id = host.load(driver.service(), driver.entry())?;
+        let lower = host.add_lower(RacyUsb::new(), LowerConfig::new(driver.lower()));
+        let stack = host.plug(lower, &[id])?;
+        let course = Rc::new(Course {
+            driver,
+            lower,
+            stack,
+            phase: Cell::new(Phase::Working),
+            writes: RefCell::default(),
+        });
+        for number in 0..4 {
+            host.thread("application", move |thread| {
+                let file = thread.open(stack).expect("nobody removes it");
+                for nth in 0..2 {
+                    let write = Write::new(number * 2 + nth, 8);
+                    // Together with what the device completes.
+                    thread.sleep([Ticks::ZERO, EARLY][thread.choose(2)]);
+                    let io = thread.submit_write(file, write.offset(), &write.data());
+                    thread.sleep(Ticks::ZERO);
+                    thread.cancel(io);
+                    thread.wait(io);
+                }
+                thread.close(file);
+            });
+        }
+        host.run()?;
+        Ok(course.check(host)?)
+    }
+
+    #[test]
+    fn writes_of_a_crowd_do_not_mix() {
+        for strategy in [Strategy::Random, Strategy::PCT] {
+            let explore = Explore::new(HostConfig::new().verifier(true))
+                .strategy(strategy)
+                .schedules(3_000);
+            let exploration = Host::explore(&explore, crowd);
+            if let Some(failed) = exploration.failures.first() {
+                panic!(
+                    "{strategy:?}, after {} schedules, {}: {}",
+                    exploration.schedules, failed.schedule, failed.failure
+                );
+            }
+        }
+    }
 
     fn run(driver: Driver, config: HostConfig) -> Vec<(&'static str, u64)> {
         let host = Host::new(config.clone());
