@@ -26,6 +26,12 @@
 //! # }
 //! ```
 //!
+//! One run shows one order of events. [`Host::explore`] runs a scenario in many: which thread runs, which event comes first,
+//! where another processor gets ahead, and what scenarios and lower devices leave open ([`Host::choose`],
+//! [`LowerIrp::choose`]) are all choices, made by seed, by changing priorities, or exhaustively up to a bound; and every run
+//! has a [`Schedule`] that makes the same choices again. Applications that block, and PnP while they do, are threads of the
+//! machine: [`Host::thread`].
+//!
 //! Linking this crate defines the symbols that `kmdf-sys` declares: the function table and the kernel functions. Several
 //! hosts may exist at once, each used by the operating-system thread that made it.
 
