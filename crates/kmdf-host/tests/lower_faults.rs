@@ -292,3 +292,33 @@ fn a_hang_of_the_driver_is_no_application_that_gives_up() {
         run.problem
     );
 }
+
+/// What no object stands for is accounted for too.
+#[test]
+fn forgotten_irps_and_references_are_found() {
+    for (expected, forget) in [
+        (
+            "1 IRPs allocated by the driver were never freed",
+            (|host| {
+                let irp = host.allocate_irp(1);
+                assert!(!irp.is_null());
+            }) as fn(&Host),
+        ),
+        ("2 references on objects of the system", |host| {
+            on_thread(host, || {
+                for _ in 0..2 {
+                    let object = wdf!(WdfDeviceWdmGetAttachedDevice(device()));
+                    // SAFETY: the device object exists.
+                    ignore(unsafe { ntddk::ObfReferenceObject(object.cast()) });
+                }
+            });
+        }),
+    ] {
+        let bench = plain(HostConfig::new(), Scripted::new(vec![]));
+        forget(&bench.host);
+        let report = bench.host.finish();
+        assert_eq!(report.violations.len(), 1, "{report}");
+        let text = report.to_string();
+        assert!(text.contains(expected), "{text}");
+    }
+}

@@ -117,12 +117,18 @@ fn what_is_no_fault_is_refused() {
 }
 
 #[test]
-fn help_names_every_fault() {
+fn help_and_document_name_every_fault() {
     let run = faults("--help");
-    for name in kmdf_host::LowerFault::all().map(|fault| fault.to_string()) {
-        assert!(run.out.contains(&name), "{name}");
+    let document = include_str!("../../../../docs/faults.md");
+    for fault in kmdf_host::LowerFault::all() {
+        assert!(run.out.contains(&format!("={fault}")), "{fault}");
+        assert!(
+            document.contains(&format!("| `lower#N={fault}` |")),
+            "{fault}"
+        );
     }
-    for name in kmdf_host::Allocation::all().map(|kind| format!("{kind}#N")) {
-        assert!(run.out.contains(&name), "{name}");
+    for kind in kmdf_host::Allocation::all() {
+        assert!(run.out.contains(&format!("{kind}#N")), "{kind}");
+        assert!(document.contains(&format!("| `{kind}#N` |")), "{kind}");
     }
 }

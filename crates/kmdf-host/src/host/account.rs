@@ -4,6 +4,7 @@ use crate::fx::class::Kind;
 use crate::report::{END, Origin, Report, Subject, Totals, Violation, ViolationKind};
 use crate::stop::Stop;
 use crate::system::System;
+use crate::system::irp::Allocator;
 use crate::system::mdl::MdlOwner;
 
 use super::{DriverId, Host, StackId};
@@ -114,7 +115,33 @@ impl System {
         for (kind, explanation) in self.kernel.left_over() {
             found.push((kind, None, explanation));
         }
-        for irp in self.irps.live() {
+        let references = self.counters.os_references.get();
+        if references > 0 {
+            found.push((
+                ViolationKind::ReferenceLeak,
+                None,
+                format!(
+                    "{references} references on objects of the system, such as device and file objects, were never given \
+                     back with ObDereferenceObject"
+                ),
+            ));
+        }
+        let irps = self.irps.live();
+        for (allocator, whose) in [
+            (Allocator::Driver, "allocated by the driver"),
+            (Allocator::Framework, "of the framework's own"),
+        ] {
+            let left = irps.iter().filter(|irp| irp.allocator() == allocator);
+            let left = left.count();
+            if left > 0 {
+                found.push((
+                    ViolationKind::MemoryLeak,
+                    None,
+                    format!("{left} IRPs {whose} were never freed"),
+                ));
+            }
+        }
+        for irp in irps {
             let io = irp.io.borrow();
             if let Some(io) = io.as_ref() {
                 found.push((
