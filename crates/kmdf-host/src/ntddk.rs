@@ -313,10 +313,20 @@ pub unsafe extern "C" fn ExFreePool(memory: PVOID) {
 ///
 /// The memory must no longer be used.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ExFreePoolWithTag(memory: PVOID, _tag: ULONG) {
+pub unsafe extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
     enter("ExFreePoolWithTag", |system| {
-        if let Some(size) = system.pool.size_of(memory) {
+        if let Some(block) = system.pool.at(memory) {
+            let size = block.size;
             system.check_freed_memory(memory, size);
+            if tag != 0 && tag != block.tag {
+                system.violation(
+                    ViolationKind::BadFree,
+                    format!(
+                        "{size} bytes of pool were allocated with tag {:#010x} by {} and are freed with {tag:#010x}",
+                        block.tag, block.origin
+                    ),
+                );
+            }
             if system.kernel.has_timer_in(memory.addr(), size) {
                 system.bugcheck_os(
                     BugcheckKind::TimerInFreedMemory,
@@ -369,6 +379,17 @@ pub unsafe extern "C" fn IoAllocateMdl(
 pub unsafe extern "C" fn IoFreeMdl(mdl: PMDL) {
     enter("IoFreeMdl", |system| {
         system.check_freed_mdl(mdl);
+        if let Some(info) = system.mdls.info(mdl)
+            && info.locked.is_some()
+        {
+            system.violation(
+                ViolationKind::MdlLocking,
+                format!(
+                    "an MDL made by {} is freed while its pages are locked",
+                    info.origin
+                ),
+            );
+        }
         if !system.mdls.free(mdl) {
             system.bugcheck_os(
                 BugcheckKind::BadFree,
@@ -421,7 +442,20 @@ pub unsafe extern "C" fn MmProbeAndLockPages(
 /// The MDL must have been locked.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn MmUnlockPages(mdl: PMDLX) {
-    enter("MmUnlockPages", |system| system.mdls.unlock(mdl));
+    enter("MmUnlockPages", |system| {
+        if let Some(info) = system.mdls.info(mdl)
+            && info.locked.is_none()
+        {
+            system.violation(
+                ViolationKind::MdlLocking,
+                format!(
+                    "the pages of an MDL made by {} are unlocked, which are not locked",
+                    info.origin
+                ),
+            );
+        }
+        system.mdls.unlock(mdl);
+    });
 }
 
 /// Describes part of what another MDL describes.

@@ -16,6 +16,7 @@ use super::class::{Class, Kind, Obj};
 use super::handle::{OFFSET_HANDLE, OUTPUT_MEMORY};
 use super::request::{Part, Request};
 use crate::faults::Allocation;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::pool::{release, zeroed};
 use crate::system::slab::NotFound;
 use crate::system::{APC_LEVEL, DISPATCH_LEVEL, System};
@@ -37,6 +38,8 @@ pub(crate) struct Memory {
     mdl: Cell<PMDL>,
     read_only: bool,
     tag: u32,
+    /// The block of the driver's pool in which the buffer lies.
+    block: Cell<Option<(usize, u64)>>,
 }
 
 impl Memory {
@@ -54,6 +57,7 @@ impl Memory {
             mdl: Cell::new(mdl),
             read_only,
             tag: 0,
+            block: Cell::new(None),
         }
     }
 
@@ -81,6 +85,9 @@ impl Memory {
         }
     }
 }
+
+/// Bugcheck of an access to memory that is not there.
+const PAGE_FAULT_IN_NONPAGED_AREA: u32 = 0x50;
 
 /// A WDFMEMORY of either sort, as formats and copies see it.
 #[derive(Clone)]
@@ -257,6 +264,7 @@ impl System {
             mdl: Cell::new(ptr::null_mut()),
             read_only: false,
             tag,
+            block: Cell::new(None),
         };
         let parent = attributes.parent_or_driver(self);
         let created = self.create_object(Kind::Memory(memory), &parent, attributes);
@@ -329,6 +337,7 @@ impl System {
             mdl: Cell::new(ptr::null_mut()),
             read_only: false,
             tag: 0,
+            block: Cell::new(self.pool.around(buffer)),
         };
         let parent = attributes.parent_or_driver(self);
         match self.create_object(Kind::Memory(memory), &parent, &attributes) {
@@ -363,7 +372,27 @@ impl System {
         }
         memory.buffer.set(buffer);
         memory.size.set(size);
+        memory.block.set(self.pool.around(buffer));
         STATUS_SUCCESS
+    }
+
+    /// The framework is about to use the buffer, which must still be there.
+    pub(crate) fn check_backing(&self, memory: &MemoryRef) {
+        if let MemoryRef::Object(memory) = memory
+            && let Some(block) = memory.block.get()
+            && !self.pool.has(block)
+        {
+            self.bugcheck_os(
+                BugcheckKind::FreedMemory,
+                PAGE_FAULT_IN_NONPAGED_AREA,
+                [memory.buffer.get().addr() as u64, 0, 0, 0],
+                format!(
+                    "{}: the pool behind a WDFMEMORY that was made over it by {} has been freed",
+                    self.ddi(),
+                    memory.rc().origin
+                ),
+            );
+        }
     }
 
     /// `WdfMemoryGetBuffer`.
@@ -382,6 +411,7 @@ impl System {
         count: usize,
     ) -> NTSTATUS {
         let source = self.memory(source);
+        self.check_backing(&source);
         self.require(buffer, "Buffer");
         if count == 0 || source.buffer().is_null() {
             return STATUS_INVALID_PARAMETER;
@@ -402,12 +432,16 @@ impl System {
         count: usize,
     ) -> NTSTATUS {
         let target = self.memory(target);
+        self.check_backing(&target);
         self.require(buffer, "Buffer");
         if count == 0 || target.buffer().is_null() {
             return STATUS_INVALID_PARAMETER;
         }
         if target.is_read_only() {
-            self.debug_break("WdfMemoryCopyFromBuffer into the input of a request");
+            self.misuse_of_call(
+                ViolationKind::BufferDirection,
+                "it copies into the input of a request",
+            );
             return STATUS_ACCESS_VIOLATION;
         }
         if !fits(target.size(), offset, count) {

@@ -19,7 +19,7 @@ use super::handle::OFFSET_HANDLE;
 use super::lock::CallbackLock;
 use super::request::Request;
 use crate::faults::Allocation;
-use crate::report::{Origin, Subject};
+use crate::report::{Origin, Subject, ViolationKind};
 use crate::system::System;
 
 /// Where an object stands in its life.
@@ -52,6 +52,10 @@ pub(crate) enum Scope {
     None,
 }
 
+/// How many references were taken with each tag; apart from the object, because few are.
+#[derive(Default)]
+struct Tags(BTreeMap<usize, i32>);
+
 /// A framework object.
 pub(crate) struct Object {
     pub(crate) handle: Cell<usize>,
@@ -59,6 +63,8 @@ pub(crate) struct Object {
     pub(crate) references: Cell<i32>,
     /// References that drivers took with `WdfObjectReference` and have not given back.
     pub(crate) driver_references: Cell<i32>,
+    /// Those of them that were taken with a tag, by tag; kept when the verifier is on.
+    tags: RefCell<Option<Box<Tags>>>,
     pub(crate) life: Cell<Life>,
     pub(crate) parent: RefCell<Weak<Object>>,
     /// Children in order of creation; the number is this object's place in the parent's map.
@@ -91,6 +97,7 @@ impl Object {
             kind,
             references: Cell::new(1),
             driver_references: Cell::new(0),
+            tags: RefCell::new(None),
             life: Cell::new(Life::Live),
             parent: RefCell::new(Weak::new()),
             children: RefCell::new(BTreeMap::new()),
@@ -272,7 +279,7 @@ impl System {
     pub(crate) fn wdf_object_reference(
         &self,
         handle: WDFOBJECT,
-        _tag: PVOID,
+        tag: PVOID,
         _line: LONG,
         _file: PCCH,
     ) {
@@ -286,14 +293,51 @@ impl System {
         object
             .driver_references
             .set(object.driver_references.get() + 1);
+        if self.verifier() && !tag.is_null() {
+            let mut tags = object.tags.borrow_mut();
+            *tags
+                .get_or_insert_default()
+                .0
+                .entry(tag.addr())
+                .or_insert(0) += 1;
+        }
         self.add_reference(&object);
+    }
+
+    /// Takes one reference of this tag away; those without a tag are the rest.
+    fn give_tag_back(&self, object: &Object, tag: usize) {
+        let all = object.driver_references.get();
+        let others = {
+            let mut tags = object.tags.borrow_mut();
+            let tagged = tags.as_ref().map_or(0, |tags| tags.0.values().sum());
+            match tags.as_mut().and_then(|tags| tags.0.get_mut(&tag)) {
+                Some(count) if *count > 0 => {
+                    *count -= 1;
+                    0
+                }
+                // One without a tag is there to be given back.
+                _ if tag == 0 && all > tagged => 0,
+                _ => all,
+            }
+        };
+        // When there is none at all, that is another finding.
+        if others > 0 {
+            self.violation_on(
+                ViolationKind::ReferenceTag,
+                object,
+                format!(
+                    "{}: no reference was taken with tag {tag:#x}, but {others} with others",
+                    self.ddi()
+                ),
+            );
+        }
     }
 
     /// `WdfObjectDereferenceActual`.
     pub(crate) fn wdf_object_dereference(
         &self,
         handle: WDFOBJECT,
-        _tag: PVOID,
+        tag: PVOID,
         _line: LONG,
         _file: PCCH,
     ) {
@@ -304,6 +348,9 @@ impl System {
             return;
         }
         let object = self.any_object(handle);
+        if self.verifier() {
+            self.give_tag_back(&object, tag.addr());
+        }
         object
             .driver_references
             .set(object.driver_references.get() - 1);

@@ -342,6 +342,7 @@ impl System {
         if let Some(driver) = module.driver() {
             self.unload_control_devices(&driver);
         }
+        self.check_unloaded(module.number);
         self.delete_driver(module);
     }
 

@@ -36,6 +36,8 @@ pub(crate) mod object_type {
 pub(crate) struct ThreadObject {
     header: Box<_DISPATCHER_HEADER>,
     origin: Origin,
+    driver: DriverNumber,
+    ended: Cell<bool>,
 }
 
 impl ThreadObject {
@@ -51,7 +53,7 @@ pub(crate) struct KernelObjects {
     /// Spin locks that are held, by address, with the number of the acquisition, which names them in every run alike.
     spin_locks: RefCell<BTreeMap<usize, (usize, Rc<Exclusion>)>>,
     acquisitions: Cell<usize>,
-    timers: RefCell<BTreeMap<usize, TimerId>>,
+    timers: RefCell<BTreeMap<usize, SetTimer>>,
     handles: Slab<Rc<ThreadObject>, HANDLE_TAG>,
     threads: RefCell<Vec<Rc<ThreadObject>>>,
     /// The objects of system threads that run, by the number of the logical thread.
@@ -87,6 +89,28 @@ impl KernelObjects {
             .range(start..start.saturating_add(size))
             .next()
             .is_some()
+    }
+
+    /// Where the system threads of a driver were made that have not ended.
+    pub(crate) fn threads_of(&self, driver: DriverNumber) -> Vec<Origin> {
+        let threads = self.threads.borrow();
+        let running = threads
+            .iter()
+            .filter(|thread| thread.driver == driver && !thread.ended.get());
+        running.map(|thread| thread.origin).collect()
+    }
+
+    /// Where the timers of a driver were set that still are.
+    pub(crate) fn timers_of(&self, driver: DriverNumber) -> Vec<Origin> {
+        let timers = self.timers.borrow();
+        let mut set: Vec<Origin> = timers
+            .values()
+            .filter(|timer| timer.driver == driver)
+            .map(|timer| timer.origin)
+            .collect();
+        // Not in the order of their addresses, which differ from run to run.
+        set.sort_by_key(|origin| (origin.time, origin.ddi));
+        set
     }
 
     /// What drivers should have given back.
@@ -387,7 +411,12 @@ impl System {
         } else {
             self.clock.arm(at, due)
         };
-        self.kernel.timers.borrow_mut().insert(address, id);
+        let set = SetTimer {
+            id,
+            driver: timer.driver,
+            origin: self.origin(),
+        };
+        self.kernel.timers.borrow_mut().insert(address, set);
     }
 
     fn kernel_timer_fired(&self, timer: KernelTimer) {
@@ -411,8 +440,8 @@ impl System {
     /// `KeCancelTimer`; whether it was set.
     pub(crate) fn cancel_kernel_timer(&self, timer: *mut _KTIMER) -> bool {
         let armed = self.kernel.timers.borrow_mut().remove(&timer.addr());
-        if let Some(id) = armed {
-            self.clock.disarm(id);
+        if let Some(set) = &armed {
+            self.clock.disarm(set.id);
         }
         armed.is_some()
     }
@@ -468,6 +497,8 @@ impl System {
         let thread = Rc::new(ThreadObject {
             header,
             origin: self.origin(),
+            driver: self.scheduler.context.driver.get(),
+            ended: Cell::new(false),
         });
         self.kernel.threads.borrow_mut().push(Rc::clone(&thread));
         let handle = self.kernel.handles.insert(Rc::clone(&thread));
@@ -487,12 +518,20 @@ impl System {
         let Some(thread) = self.kernel.running.borrow_mut().remove(&number) else {
             return false;
         };
+        thread.ended.set(true);
         // SAFETY: the header is a dispatcher object, which lives as long as the system.
         let own = unsafe { Dispatcher::new(thread.address()) };
         own.set_state(1);
         self.dispatcher_signaled(own.address());
         true
     }
+}
+
+/// What is known of a timer that is set.
+struct SetTimer {
+    id: TimerId,
+    driver: DriverNumber,
+    origin: Origin,
 }
 
 /// A timer that is set.

@@ -58,13 +58,27 @@ impl Pool {
         true
     }
 
-    /// What was not freed, in the order of allocation.
-    /// The size of the block at this address.
-    pub(crate) fn size_of(&self, memory: *mut c_void) -> Option<usize> {
-        let blocks = self.blocks.borrow();
-        blocks.get(&memory.addr()).map(|block| block.size)
+    /// The block that begins at this address.
+    pub(crate) fn at(&self, memory: *mut c_void) -> Option<Block> {
+        self.blocks.borrow().get(&memory.addr()).copied()
     }
 
+    /// The block in which this address lies, by its address and number.
+    pub(crate) fn around(&self, memory: *mut c_void) -> Option<(usize, u64)> {
+        let blocks = self.blocks.borrow();
+        let (&start, block) = blocks.range(..=memory.addr()).next_back()?;
+        (memory.addr() - start < block.size).then_some((start, block.number))
+    }
+
+    /// Whether the block of this address and number is still allocated.
+    pub(crate) fn has(&self, (start, number): (usize, u64)) -> bool {
+        let blocks = self.blocks.borrow();
+        blocks
+            .get(&start)
+            .is_some_and(|block| block.number == number)
+    }
+
+    /// What was not freed, in the order of allocation.
     pub(crate) fn blocks(&self) -> Vec<Block> {
         let mut blocks: Vec<Block> = self.blocks.borrow().values().copied().collect();
         blocks.sort_unstable_by_key(|block| block.number);

@@ -11,6 +11,7 @@ mod locks;
 mod requests;
 pub(crate) mod stack;
 mod state;
+mod unload;
 mod violation;
 mod violation_kind;
 

@@ -215,6 +215,26 @@ super::findings! {
     StructureSize: "StructureSize",
         "The Size of a structure tells the framework its version; with a wrong one the framework fails the call or ignores the structure.",
         "Initialize the structure with its INIT function.";
+    /// A buffer was used against the direction of its request.
+    BufferDirection: "BufferDirection",
+        "A write and the input of a control code are read by the driver; a read and the output of a control code are written to.",
+        "Retrieve the input of a write and the output of a read, and write to nothing but output.";
+    /// An address of an application was asked for outside the application's context.
+    UserAddress: "UserAddress",
+        "An address of an application is valid only in its context: in EvtIoInCallerContext, where it is probed and locked.",
+        "Retrieve and lock the buffer in EvtIoInCallerContext, or use a buffered or direct method.";
+    /// An object was dereferenced with a tag that it was not referenced with.
+    ReferenceTag: "ReferenceTag",
+        "A reference is given back with the tag that it was taken with, so that the framework can tell whose is missing.",
+        "Use one tag for each pair of WdfObjectReferenceWithTag and WdfObjectDereferenceWithTag.";
+    /// A system thread of the driver's was still running when the driver was unloaded.
+    ThreadRunning: "ThreadRunning",
+        "The code of a system thread is gone with its driver: the driver ends the thread and waits for it before it is unloaded.",
+        "Tell the thread to end, and wait for its object, in EvtDriverUnload or before.";
+    /// An MDL was freed with its pages locked, or pages were unlocked that were not.
+    MdlLocking: "MdlLocking",
+        "Every MmProbeAndLockPages has its MmUnlockPages before the MDL is freed; the pages of nonpaged pool are never locked.",
+        "Call MmUnlockPages once for each lock, also when the transfer failed.";
     /// An item was taken out of a collection that does not hold it.
     NotInCollection: "CollectionItem",
         "An item is removed from a collection once for each time that it was added.",

@@ -139,6 +139,11 @@ pub(crate) fn slow() -> Scripted {
     Scripted::new(vec![Reply::default().after(Ticks::from_millis(1))])
 }
 
+/// A lower device that completes everything ten milliseconds later.
+pub(crate) fn very_slow() -> Scripted {
+    Scripted::new(vec![Reply::default().after(Ticks::from_millis(10))])
+}
+
 /// A lower device that completes nothing before it is cancelled.
 pub(crate) fn holding() -> Scripted {
     Scripted::new(vec![Reply::default().pend()])

@@ -122,6 +122,13 @@ pub(crate) const PLANTED: &[Planted] = &[
         seeds: 1,
         run: local_buffer,
     },
+    Planted {
+        name: "write request to a read",
+        mistake: "the request from EvtIoWrite is given to WdfIoTargetSendReadSynchronously",
+        finding: Finding::Violation(ViolationKind::WriteMisused),
+        seeds: 1,
+        run: write_to_read,
+    },
 ];
 
 /// A driver with a request of its own, sent to a device that completes a millisecond later.
@@ -415,5 +422,23 @@ fn local_buffer(host: &Host, wrong: bool) -> Result<(), Stop> {
         completed: Some(Rc::new(completed)),
         ..writes
     };
+    on(host, slow(), driver, Machine::write)
+}
+
+fn write_to_read(host: &Host, wrong: bool) -> Result<(), Stop> {
+    let driver = on_write(move |request| {
+        let mut buffer = [0_u8; 4];
+        let mut descriptor = buffer_descriptor(buffer.as_mut_ptr(), 4);
+        let mut options = options(TIMEOUT, ms(10));
+        let status = wdf!(WdfIoTargetSendReadSynchronously(
+            target(),
+            if wrong { request } else { null() },
+            &raw mut descriptor,
+            null(),
+            &raw mut options,
+            null()
+        ));
+        complete(request, status);
+    });
     on(host, slow(), driver, Machine::write)
 }

@@ -72,6 +72,13 @@ pub(crate) const PLANTED: &[Planted] = &[
         seeds: 1,
         run: second_default_queue,
     },
+    Planted {
+        name: "status of WdfDriverCreate ignored",
+        mistake: "DriverEntry succeeds although WdfDriverCreate was given a structure of the wrong Size",
+        finding: Finding::Violation(ViolationKind::DriverCreate),
+        seeds: 1,
+        run: driver_create_ignored,
+    },
 ];
 
 fn driver_config() -> WDF_DRIVER_CONFIG {
@@ -295,5 +302,16 @@ fn second_default_queue(host: &Host, wrong: bool) -> Result<(), Stop> {
         let mut second = default_queue(PARALLEL);
         second.DefaultQueue = u8::from(wrong);
         queue_created(device, second, !wrong)
+    })
+}
+
+fn driver_create_ignored(host: &Host, wrong: bool) -> Result<(), Stop> {
+    loaded(host, move |driver, path| {
+        let config = WDF_DRIVER_CONFIG {
+            Size: 1,
+            ..driver_config()
+        };
+        let status = create_driver(driver, path, config);
+        if wrong { STATUS_SUCCESS } else { status }
     })
 }

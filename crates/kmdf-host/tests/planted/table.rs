@@ -61,6 +61,7 @@ const THEMES: &[(&str, &[Planted])] = &[
     ("Memory", crate::memory::PLANTED),
     ("Queues, power, timers", crate::power::PLANTED),
     ("Setting up", crate::setup::PLANTED),
+    ("Between the rules", crate::adversary::PLANTED),
 ];
 
 /// Seeds that a twin is silent for, beyond those of the wrong driver.

@@ -15,6 +15,7 @@ use crate::fx::context::Context;
 use crate::fx::device::Device;
 use crate::fx::object::Object;
 use crate::fx::request::{Place, Request, Source};
+use crate::report::ViolationKind;
 use crate::system::System;
 use crate::system::irp::{
     IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL,
@@ -129,7 +130,11 @@ impl System {
         let device: Obj<Device> = self.object(device);
         let request: Obj<Request> = self.object(request);
         if self.verifier() && !request.in_caller_context.get() {
-            self.debug_break("WdfDeviceEnqueueRequest outside EvtIoInCallerContext");
+            self.misuse(
+                ViolationKind::NotOwned,
+                request.rc(),
+                "it is called outside EvtIoInCallerContext",
+            );
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         let Some(irp) = request.irp() else {

@@ -277,6 +277,16 @@ impl System {
             );
             return;
         }
+        if requeue != 0 && request.in_flight.get() {
+            self.violation_on(
+                ViolationKind::NotOwned,
+                request.rc(),
+                format!(
+                    "{}: the request is given back to its queue while an I/O target has it",
+                    self.ddi()
+                ),
+            );
+        }
         request.stop_state.set(if requeue != 0 {
             StopState::Requeue
         } else {

@@ -28,7 +28,11 @@ impl System {
             && request.is_received()
             && (!request.is_driver_owned() || request.cancelable.get())
         {
-            self.debug_break("WdfRequestIsCanceled of a request that the driver does not own or that is cancelable");
+            self.misuse(
+                ViolationKind::CancelState,
+                request.rc(),
+                "the driver does not own the request, or it is cancelable: unmark it instead",
+            );
             return 0;
         }
         let irp_cancelled = request.irp().is_some_and(|irp| irp.cancel.get());

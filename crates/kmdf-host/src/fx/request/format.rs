@@ -128,6 +128,7 @@ impl System {
 
     /// Keeps a memory for as long as the format lasts.
     pub(crate) fn keep_memory(&self, request: &Request, memory: &MemoryRef) {
+        self.check_backing(memory);
         memory.add_reference(self);
         let mut format = request.format.borrow_mut();
         if let Some(slot) = format.memories.iter_mut().find(|slot| slot.is_none()) {

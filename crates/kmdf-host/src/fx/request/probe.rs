@@ -14,6 +14,7 @@ use crate::faults::Allocation;
 use crate::fx::attributes::Attributes;
 use crate::fx::class::{Kind, Obj};
 use crate::fx::memory::Memory;
+use crate::report::ViolationKind;
 use crate::system::device::IoType;
 use crate::system::irp::Method;
 use crate::system::mdl::{Access, Mdl, MdlOwner};
@@ -58,7 +59,11 @@ impl System {
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         if self.verifier() && !request.in_caller_context.get() {
-            self.debug_break("a user's address was retrieved outside EvtIoInCallerContext");
+            self.misuse(
+                ViolationKind::UserAddress,
+                request.rc(),
+                "it is called outside EvtIoInCallerContext",
+            );
             return STATUS_INVALID_DEVICE_REQUEST;
         }
         let irp = match self.irp_of(&request) {

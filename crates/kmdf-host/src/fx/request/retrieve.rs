@@ -13,7 +13,7 @@ use crate::faults::Allocation;
 use crate::fx::class::Obj;
 use crate::fx::handle::is_completion;
 use crate::fx::memory::memory_handle;
-use crate::report::BugcheckKind;
+use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::System;
 use crate::system::device::IoType;
 use crate::system::irp::{
@@ -144,7 +144,11 @@ impl System {
             && parameters.is_transfer()
             && io_type == IoType::Neither
         {
-            self.debug_break("a user address cannot be retrieved: use EvtIoInCallerContext and probe and lock it");
+            self.misuse(
+                ViolationKind::UserAddress,
+                request.rc(),
+                "an application's address cannot be retrieved",
+            );
             return Err(STATUS_INVALID_DEVICE_REQUEST);
         }
         if parameters.is_ioctl() {
