@@ -16,6 +16,7 @@ use super::object::Object;
 use super::queue::Queue;
 use super::registry::Key;
 use super::request::Request;
+use super::resources::ResourceList;
 use super::string::Text;
 use super::target::IoTarget;
 use super::timer::Timer;
@@ -40,6 +41,7 @@ pub(crate) enum Kind {
     String(Text),
     Key(Key),
     Lookaside(Lookaside),
+    ResourceList(ResourceList),
     File(File),
     UsbDevice(UsbDevice),
     UsbInterface(UsbInterface),
@@ -99,6 +101,7 @@ classes! {
     File 0x1018 "WDFFILEOBJECT" File;
     WaitLock 0x1023 "WDFWAITLOCK" WaitLock;
     SpinLock 0x1024 "WDFSPINLOCK" SpinLock;
+    ResourceList 0x1036 "WDFCMRESLIST" ResourceList;
     WorkItem 0x1025 "WDFWORKITEM" WorkItem;
     Timer 0x1028 "WDFTIMER" Timer;
     // USB devices and pipes are I/O targets too.

@@ -65,6 +65,8 @@ pub(crate) struct Device {
     pub(crate) pnp: DevicePnp,
     pub(crate) policy: PowerPolicy,
     pub(crate) declared: Declared,
+    /// The raw and the translated resources.
+    pub(crate) resources: RefCell<Option<[Rc<Object>; 2]>>,
     interfaces: RefCell<Vec<InterfaceClass>>,
 }
 
@@ -97,6 +99,7 @@ impl Device {
         self.queues.borrow_mut().clear();
         *self.dispatching.borrow_mut() = [const { None }; MAJORS];
         self.files.borrow_mut().clear();
+        self.resources.borrow_mut().take();
     }
 }
 
@@ -196,6 +199,7 @@ impl System {
             pnp: DevicePnp::new(init.power_policy_owner.get().unwrap_or(!filter)),
             policy: PowerPolicy::default(),
             declared: Declared::new(init.characteristics.get()),
+            resources: RefCell::new(None),
             interfaces: RefCell::new(Vec::new()),
         };
         let object =

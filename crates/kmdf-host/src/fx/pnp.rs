@@ -132,8 +132,8 @@ impl System {
 
     /// `IRP_MN_START_DEVICE`, after the devices below have been started.
     pub(crate) fn start_device(&self, device: &Obj<Device>) -> NTSTATUS {
-        let none = core::ptr::null_mut();
-        let status = call_device!(self, device, EvtDevicePrepareHardware, none, none);
+        let [raw, translated] = self.resource_lists(device);
+        let status = call_device!(self, device, EvtDevicePrepareHardware, raw, translated);
         if !NT_SUCCESS(status) {
             self.set_internal_failure(device);
             self.release_hardware(device);
@@ -251,8 +251,8 @@ impl System {
     }
 
     fn release_hardware(&self, device: &Obj<Device>) -> bool {
-        let none = core::ptr::null_mut();
-        let status: NTSTATUS = call_device!(self, device, EvtDeviceReleaseHardware, none);
+        let [_, translated] = self.resource_lists(device);
+        let status: NTSTATUS = call_device!(self, device, EvtDeviceReleaseHardware, translated);
         NT_SUCCESS(status)
     }
 

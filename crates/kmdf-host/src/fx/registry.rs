@@ -2,12 +2,12 @@
 
 use core::cell::RefCell;
 use core::ptr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kmdf_sys::{
-    ACCESS_MASK, NTSTATUS, PCUNICODE_STRING, PULONG, PWDF_OBJECT_ATTRIBUTES,
+    ACCESS_MASK, NTSTATUS, PCUNICODE_STRING, PULONG, PWDF_OBJECT_ATTRIBUTES, REG_DWORD,
     STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND,
-    STATUS_SUCCESS, ULONG, WDFDRIVER, WDFKEY,
+    STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, WDFDRIVER, WDFKEY,
 };
 
 use super::attributes::Rules;
@@ -15,29 +15,72 @@ use super::class::{Kind, Obj};
 use super::driver::Driver;
 use crate::system::{PASSIVE_LEVEL, System};
 
-/// DWORD values by key path and value name, both in lower case as the registry compares them.
+/// A value: its type and its bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub(super) kind: u32,
+    pub(super) data: Vec<u8>,
+}
+
+/// Keys and values, by path and name in lower case, as the registry compares them.
 pub(crate) struct Registry {
-    values: RefCell<BTreeMap<(String, String), u32>>,
+    keys: RefCell<BTreeSet<String>>,
+    values: RefCell<BTreeMap<(String, String), Value>>,
 }
 
 impl Registry {
     pub(crate) const fn new() -> Self {
         Self {
+            keys: RefCell::new(BTreeSet::new()),
             values: RefCell::new(BTreeMap::new()),
         }
     }
 
-    pub(crate) fn set(&self, path: &str, name: &str, value: u32) {
-        self.values
-            .borrow_mut()
-            .insert((path.to_lowercase(), name.to_lowercase()), value);
+    /// Makes a key, with those above it; `false` when it exists.
+    pub(super) fn create(&self, path: &str) -> bool {
+        let path = path.to_lowercase();
+        let mut keys = self.keys.borrow_mut();
+        for (end, _) in path.match_indices('\\').skip(1) {
+            keys.insert(path[..end].to_owned());
+        }
+        keys.insert(path)
     }
 
-    fn get(&self, path: &str, name: &str) -> Option<u32> {
+    pub(super) fn exists(&self, path: &str) -> bool {
+        self.keys.borrow().contains(&path.to_lowercase())
+    }
+
+    /// Removes a key with its values.
+    pub(super) fn remove_key(&self, path: &str) {
+        let path = path.to_lowercase();
+        self.keys.borrow_mut().remove(&path);
+        self.values.borrow_mut().retain(|(key, _), _| *key != path);
+    }
+
+    pub(crate) fn set(&self, path: &str, name: &str, kind: u32, data: &[u8]) {
+        self.create(path);
+        let value = Value {
+            kind,
+            data: data.to_vec(),
+        };
+        let mut values = self.values.borrow_mut();
+        values.insert((path.to_lowercase(), name.to_lowercase()), value);
+    }
+
+    pub(crate) fn set_ulong(&self, path: &str, name: &str, value: u32) {
+        self.set(path, name, REG_DWORD, &value.to_le_bytes());
+    }
+
+    pub(super) fn get(&self, path: &str, name: &str) -> Option<Value> {
         self.values
             .borrow()
             .get(&(path.to_lowercase(), name.to_lowercase()))
-            .copied()
+            .cloned()
+    }
+
+    pub(super) fn remove(&self, path: &str, name: &str) -> bool {
+        let name = (path.to_lowercase(), name.to_lowercase());
+        self.values.borrow_mut().remove(&name).is_some()
     }
 }
 
@@ -53,7 +96,7 @@ pub(crate) fn service_path(service: &str) -> String {
 
 /// A WDFKEY: an open key.
 pub(crate) struct Key {
-    path: String,
+    pub(super) path: String,
 }
 
 impl System {
@@ -113,10 +156,13 @@ impl System {
             return STATUS_INVALID_PARAMETER;
         };
         match self.framework.registry.get(&key.path, &name) {
-            Some(found) => {
-                self.put(value, found);
-                STATUS_SUCCESS
-            }
+            Some(found) => match <[u8; 4]>::try_from(found.data) {
+                Ok(bytes) if found.kind == REG_DWORD => {
+                    self.put(value, u32::from_le_bytes(bytes));
+                    STATUS_SUCCESS
+                }
+                _ => STATUS_OBJECT_TYPE_MISMATCH,
+            },
             None => STATUS_OBJECT_NAME_NOT_FOUND,
         }
     }
@@ -136,7 +182,7 @@ impl System {
         let Some(name) = self.text(name) else {
             return STATUS_INVALID_PARAMETER;
         };
-        self.framework.registry.set(&key.path, &name, value);
+        self.framework.registry.set_ulong(&key.path, &name, value);
         STATUS_SUCCESS
     }
 

@@ -65,10 +65,15 @@ impl Host {
 
     /// Sets a DWORD value in `Services\<service>\Parameters` of the registry.
     pub fn set_parameter(&self, service: &str, name: &str, value: u32) {
-        self.system
-            .framework
-            .registry
-            .set(&parameters_path(service), name, value);
+        let registry = &self.system.framework.registry;
+        registry.set_ulong(&parameters_path(service), name, value);
+    }
+
+    /// Sets a value of any type (`REG_SZ` is 1, `REG_BINARY` 3, `REG_MULTI_SZ` 7) in `Services\<service>\Parameters` of the
+    /// registry; texts are terminated UTF-16 in little-endian order.
+    pub fn set_parameter_value(&self, service: &str, name: &str, kind: u32, data: &[u8]) {
+        let registry = &self.system.framework.registry;
+        registry.set(&parameters_path(service), name, kind, data);
     }
 
     /// Loads a driver: calls its entry point as the loader would.

@@ -89,4 +89,56 @@ super::ddi_table! {
     WdfMemoryCreateFromLookaside(
         lookaside: WDFLOOKASIDE, memory: *mut WDFMEMORY
     ) -> NTSTATUS = wdf_memory_create_from_lookaside;
+    WdfRegistryOpenKey(
+        parent_key: WDFKEY, key_name: PCUNICODE_STRING, desired_access: ACCESS_MASK,
+        key_attributes: PWDF_OBJECT_ATTRIBUTES, key: *mut WDFKEY
+    ) -> NTSTATUS = wdf_registry_open_key;
+    WdfRegistryCreateKey(
+        parent_key: WDFKEY, key_name: PCUNICODE_STRING, desired_access: ACCESS_MASK, create_options: ULONG,
+        create_disposition: PULONG, key_attributes: PWDF_OBJECT_ATTRIBUTES, key: *mut WDFKEY
+    ) -> NTSTATUS = wdf_registry_create_key;
+    WdfRegistryRemoveKey(key: WDFKEY) -> NTSTATUS = wdf_registry_remove_key;
+    WdfRegistryRemoveValue(
+        key: WDFKEY, value_name: PCUNICODE_STRING
+    ) -> NTSTATUS = wdf_registry_remove_value;
+    WdfRegistryQueryValue(
+        key: WDFKEY, value_name: PCUNICODE_STRING, value_length: ULONG, value: PVOID,
+        value_length_queried: PULONG, value_type: PULONG
+    ) -> NTSTATUS = wdf_registry_query_value;
+    WdfRegistryQueryMemory(
+        key: WDFKEY, value_name: PCUNICODE_STRING, pool_type: POOL_TYPE, memory_attributes: PWDF_OBJECT_ATTRIBUTES,
+        memory: *mut WDFMEMORY, value_type: PULONG
+    ) -> NTSTATUS = wdf_registry_query_memory;
+    WdfRegistryQueryUnicodeString(
+        key: WDFKEY, value_name: PCUNICODE_STRING, value_byte_length: PUSHORT, value: PUNICODE_STRING
+    ) -> NTSTATUS = wdf_registry_query_unicode_string;
+    WdfRegistryQueryString(
+        key: WDFKEY, value_name: PCUNICODE_STRING, string: WDFSTRING
+    ) -> NTSTATUS = wdf_registry_query_string;
+    WdfRegistryAssignValue(
+        key: WDFKEY, value_name: PCUNICODE_STRING, value_type: ULONG, value_length: ULONG, value: PVOID
+    ) -> NTSTATUS = wdf_registry_assign_value;
+    WdfRegistryAssignUnicodeString(
+        key: WDFKEY, value_name: PCUNICODE_STRING, value: PCUNICODE_STRING
+    ) -> NTSTATUS = wdf_registry_assign_unicode_string;
+    WdfRegistryAssignString(
+        key: WDFKEY, value_name: PCUNICODE_STRING, string: WDFSTRING
+    ) -> NTSTATUS = wdf_registry_assign_string;
+    WdfDeviceOpenRegistryKey(
+        device: WDFDEVICE, device_instance_key_type: ULONG, desired_access: ACCESS_MASK,
+        key_attributes: PWDF_OBJECT_ATTRIBUTES, key: *mut WDFKEY
+    ) -> NTSTATUS = wdf_device_open_registry_key;
+    WdfFdoInitOpenRegistryKey(
+        device_init: PWDFDEVICE_INIT, device_instance_key_type: ULONG, desired_access: ACCESS_MASK,
+        key_attributes: PWDF_OBJECT_ATTRIBUTES, key: *mut WDFKEY
+    ) -> NTSTATUS = wdf_fdo_init_open_registry_key;
+    WdfCmResourceListGetCount(list: WDFCMRESLIST) -> ULONG = wdf_cm_resource_list_get_count;
+    WdfCmResourceListGetDescriptor(
+        list: WDFCMRESLIST, index: ULONG
+    ) -> PCM_PARTIAL_RESOURCE_DESCRIPTOR = wdf_cm_resource_list_get_descriptor;
+    WdfVerifierDbgBreakPoint() = wdf_verifier_dbg_break_point;
+    WdfVerifierKeBugCheck(
+        bug_check_code: ULONG, bug_check_parameter1: ULONG_PTR, bug_check_parameter2: ULONG_PTR,
+        bug_check_parameter3: ULONG_PTR, bug_check_parameter4: ULONG_PTR
+    ) = wdf_verifier_ke_bug_check;
 }
