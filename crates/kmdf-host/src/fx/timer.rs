@@ -35,8 +35,12 @@ pub(crate) struct Timer {
     lock: Option<Rc<CallbackLock>>,
     passive: bool,
     armed: Cell<Option<TimerId>>,
-    /// Fired, and its callback is on its way on another thread.
+    /// Fired, and its callback is on its way on another thread. Stopping the timer does not take that back.
     queued: Cell<bool>,
+    /// Threads that stop the timer and wait: it cannot be started meanwhile.
+    stopping: Cell<u32>,
+    /// It was to be started meanwhile; to whoever stops it, it was running.
+    start_aborted: Cell<bool>,
     stopped_for_good: Cell<bool>,
     runs: Runs,
 }
@@ -70,12 +74,12 @@ impl System {
             Ok(attributes) => attributes,
             Err(status) => return status,
         };
-        if Object::ancestor::<Device>(&parent).is_none() {
-            return STATUS_INVALID_DEVICE_REQUEST;
-        }
         let passive = attributes.level == Some(Level::Passive);
         if passive && config.Period > 0 {
             return STATUS_NOT_SUPPORTED;
+        }
+        if Object::ancestor::<Device>(&parent).is_none() {
+            return STATUS_INVALID_DEVICE_REQUEST;
         }
         let lock = self.serialization(config.AutomaticSerialization, &parent);
         if lock.is_some() && (parent.level.get() == Level::Passive) != passive {
@@ -96,6 +100,8 @@ impl System {
             passive,
             armed: Cell::new(None),
             queued: Cell::new(false),
+            stopping: Cell::new(0),
+            start_aborted: Cell::new(false),
             stopped_for_good: Cell::new(false),
             runs: Runs::default(),
         };
@@ -113,6 +119,11 @@ impl System {
     pub(crate) fn wdf_timer_start(&self, timer: WDFTIMER, due_time: LONGLONG) -> BOOLEAN {
         let timer: Obj<Timer> = self.object(timer);
         if timer.stopped_for_good.get() {
+            self.debug_break("WdfTimerStart of a timer that is being deleted");
+            return 0;
+        }
+        if timer.stopping.get() > 0 {
+            timer.start_aborted.set(true);
             return 0;
         }
         let was_armed = self.disarm_timer(&timer);
@@ -139,8 +150,7 @@ impl System {
     }
 
     fn disarm_timer(&self, timer: &Timer) -> bool {
-        let was_queued = timer.queued.replace(false);
-        timer.armed.take().is_some_and(|id| self.clock.disarm(id)) || was_queued
+        timer.armed.take().is_some_and(|id| self.clock.disarm(id))
     }
 
     fn trace_timer(&self, timer: &Obj<Timer>, change: TimerChange) {
@@ -174,22 +184,21 @@ impl System {
     }
 
     fn call_timer(&self, timer: &Obj<Timer>) {
-        let Some(callback) = timer.callback else {
-            return;
-        };
         self.add_reference(timer.rc());
         timer.runs.begin(self);
-        self.serialized(timer.lock.as_ref(), || {
-            self.callback(
-                timer.rc().driver.get(),
-                "EvtTimerFunc",
-                timer.rc().handle.get(),
-                || {
-                    // SAFETY: the driver registered this function for the timer, which exists.
-                    unsafe { callback(timer.handle()) }
-                },
-            );
-        });
+        if let Some(callback) = timer.callback {
+            self.serialized(timer.lock.as_ref(), || {
+                self.callback(
+                    timer.rc().driver.get(),
+                    "EvtTimerFunc",
+                    timer.rc().handle.get(),
+                    || {
+                        // SAFETY: the driver registered this function for the timer, which exists.
+                        unsafe { callback(timer.handle()) }
+                    },
+                );
+            });
+        }
         timer.runs.end(self);
         self.release(timer.rc());
     }
@@ -200,14 +209,30 @@ impl System {
         if wait != 0 && !self.irql_at_most(PASSIVE_LEVEL) {
             return 0;
         }
+        if wait != 0 && timer.runs.is_inside(self) {
+            self.debug_break(
+                "WdfTimerStop waits inside the timer's own callback: nothing is stopped",
+            );
+            return 0;
+        }
         let was_armed = self.disarm_timer(&timer);
         if was_armed {
             self.trace_timer(&timer, TimerChange::Stopped);
         }
-        if wait != 0 {
-            timer.runs.wait(self, timer.rc().handle.get(), || false);
-        }
-        u8::from(was_armed)
+        u8::from(if wait != 0 {
+            self.wait_for_timer(&timer, timer.rc().handle.get()) || was_armed
+        } else {
+            was_armed
+        })
+    }
+
+    /// Waits for the callback of a stopped timer; whether it was to be started meanwhile.
+    fn wait_for_timer(&self, timer: &Timer, name: usize) -> bool {
+        timer.start_aborted.set(false);
+        timer.stopping.set(timer.stopping.get() + 1);
+        timer.runs.wait(self, name, || timer.queued.get());
+        timer.stopping.set(timer.stopping.get() - 1);
+        timer.start_aborted.replace(false)
     }
 
     /// Dispose of a timer: it fires no more, and a running callback is waited for, in the callback itself for ever.
@@ -222,7 +247,7 @@ impl System {
                 self.wait(WaitReason::Callback(0), None);
             }
         }
-        timer.runs.wait(self, 0, || false);
+        self.wait_for_timer(timer, 0);
     }
 
     /// `WdfTimerGetParentObject`.
