@@ -5,50 +5,13 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod support;
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use common::*;
-use kmdf_host::{
-    Disposition, Explore, Failure, Host, HostConfig, LowerConfig, LowerDevice, LowerIrp, Outcome,
-    Strategy,
-};
-use kmdf_sys::STATUS_SUCCESS;
-
-/// Completes everything at once.
-struct Sink;
-
-impl LowerDevice for Sink {
-    fn dispatch(&mut self, irp: &mut LowerIrp<'_>) -> Disposition {
-        Disposition::Complete(Outcome::new(STATUS_SUCCESS, u64::from(irp.length())))
-    }
-}
-
-fn forwards() -> Hooks {
-    Hooks {
-        filter: true,
-        write: Some(Rc::new(|_, request, _| {
-            let mut memory = null();
-            assert_eq!(
-                wdf!(WdfRequestRetrieveInputMemory(request, &raw mut memory)),
-                STATUS_SUCCESS
-            );
-            let mut descriptor = memory_descriptor(memory, null());
-            let mut written = 0;
-            let status = wdf!(WdfIoTargetSendWriteSynchronously(
-                target(),
-                null(),
-                &raw mut descriptor,
-                null(),
-                null(),
-                &raw mut written
-            ));
-            wdf!(WdfRequestCompleteWithInformation(request, status, written));
-        })),
-        ..Hooks::default()
-    }
-}
+use kmdf_host::{Explore, Failure, Host, HostConfig, LowerConfig, Strategy};
+use support::{Sink, application_writes, driver_writes, forwards, machine};
 
 /// Two applications write through the filter, each on a host of its own and in another schedule.
 fn two_writers(host: &Host) -> Result<(), Failure> {
@@ -93,25 +56,13 @@ fn schedules() {
 
 fn main() {
     schedules();
-    let bench = bench(HostConfig::new(), Sink, forwards());
-    let file = bench.host.open(bench.stack).expect("the file opens");
+    let machine = machine(1);
     for count in [1_000u32, 100_000, 1_000_000] {
         let start = Instant::now();
-        on_thread(&bench.host, move || {
-            let (target, data) = (target(), [0u8; 512]);
-            for _ in 0..count {
-                assert_eq!(
-                    sync_write(target, null(), &data, None),
-                    (STATUS_SUCCESS, 512)
-                );
-            }
-        });
+        driver_writes(&machine, count);
         println!("DDI, {count:>7} writes: {:?} each", start.elapsed() / count);
         let start = Instant::now();
-        for _ in 0..count {
-            let result = bench.host.write(file, 0, &[0; 512]);
-            assert!(result.is_ok_and(|result| result.information == 512));
-        }
+        application_writes(&machine, count);
         println!(
             "application through a filter, {count:>7} writes: {:?} each",
             start.elapsed() / count

@@ -11,6 +11,8 @@ mod sequence;
 mod stream;
 mod svg;
 mod table;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::io::{self, Write};

@@ -11,6 +11,7 @@ pub(crate) mod usb;
 use core::any::Any;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use kmdf_sys::{NTSTATUS, STATUS_CANCELLED, STATUS_NO_SUCH_DEVICE, STATUS_PENDING, STATUS_SUCCESS};
@@ -19,6 +20,7 @@ use crate::faults::LowerFault;
 use crate::fx::pnp_irp::PnpIrp;
 use crate::system::clock::{Due, TimerId};
 use crate::system::device::{DeviceKind, DeviceObject, IoType, NewDevice};
+use crate::system::ends;
 use crate::system::irp::{CancelRoutine, Irp};
 use crate::system::{DISPATCH_LEVEL, System};
 use crate::time::Ticks;
@@ -196,7 +198,7 @@ pub(crate) struct Lower {
     pub(crate) actor: Actor,
     device: RefCell<Box<dyn LowerDevice>>,
     pub(crate) device_object: RefCell<Option<Rc<DeviceObject>>>,
-    pub(crate) held: RefCell<Vec<Held>>,
+    pub(crate) held: RefCell<VecDeque<Held>>,
     removed: Cell<bool>,
 }
 
@@ -235,9 +237,9 @@ impl Lower {
     }
 
     pub(crate) fn take_held(&self, irp: &Rc<Irp>) -> Option<Held> {
-        let mut held = self.held.borrow_mut();
-        let index = held.iter().position(|held| Rc::ptr_eq(&held.irp, irp))?;
-        Some(held.remove(index))
+        ends::take(&mut self.held.borrow_mut(), |held| {
+            Rc::ptr_eq(&held.irp, irp)
+        })
     }
 
     /// The fault for which it was not given an IRP that it holds.
@@ -262,7 +264,7 @@ impl System {
             actor: Actor::new(&config.name),
             device: RefCell::new(device),
             device_object: RefCell::new(None),
-            held: RefCell::new(Vec::new()),
+            held: RefCell::new(VecDeque::new()),
             removed: Cell::new(false),
         });
         let object = self.devices.create(NewDevice {
@@ -367,7 +369,7 @@ impl System {
     pub(crate) fn hold(&self, lower: &Rc<Lower>, held: Held, ignores_cancel: bool) -> NTSTATUS {
         let irp = Rc::clone(&held.irp);
         self.remember_stack_buffers(&irp);
-        lower.held.borrow_mut().push(held);
+        lower.held.borrow_mut().push_back(held);
         *irp.holder.borrow_mut() = Some(lower.actor.clone());
         if !ignores_cancel {
             if irp.cancel.get() {
@@ -527,13 +529,14 @@ impl System {
         index: usize,
         outcome: Outcome,
     ) -> bool {
-        let held = lower.held();
-        let Some(irp) = held.get(index) else {
+        let held = lower.held.borrow();
+        let Some(irp) = held.get(index).map(|held| Rc::clone(&held.irp)) else {
             return false;
         };
+        drop(held);
         let irql = self.irql();
         self.set_irql(DISPATCH_LEVEL);
-        self.complete_held(lower, irp, outcome);
+        self.complete_held(lower, &irp, outcome);
         self.set_irql(irql);
         true
     }

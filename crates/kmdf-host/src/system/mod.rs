@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod coroutine;
 pub(crate) mod device;
 pub(crate) mod dispatcher;
+pub(crate) mod ends;
 pub(crate) mod fail;
 pub(crate) mod io;
 pub(crate) mod irp;

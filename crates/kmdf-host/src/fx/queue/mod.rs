@@ -20,6 +20,7 @@ use kmdf_sys::{
 use super::class::Obj;
 use super::device::Device;
 use super::request::Request;
+use crate::system::ends;
 use crate::system::irp::{
     IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE,
 };
@@ -64,7 +65,7 @@ pub(crate) struct Queue {
     pub(crate) presents: Cell<bool>,
     pub(crate) shut_down: Cell<bool>,
     pub(crate) requests: RefCell<VecDeque<Obj<Request>>>,
-    pub(crate) driver_owned: RefCell<Vec<Obj<Request>>>,
+    pub(crate) driver_owned: RefCell<VecDeque<Obj<Request>>>,
     /// Requests that are being forwarded to another queue: they count as the driver's until that queue has taken them.
     pub(crate) leaving: Cell<usize>,
     /// Requests whose `EvtRequestCancel` is to be called.
@@ -110,7 +111,7 @@ impl Queue {
             presents: Cell::new(true),
             shut_down: Cell::new(shut_down),
             requests: RefCell::new(VecDeque::new()),
-            driver_owned: RefCell::new(Vec::new()),
+            driver_owned: RefCell::new(VecDeque::new()),
             leaving: Cell::new(0),
             cancelled: RefCell::new(VecDeque::new()),
             canceled_on_queue: RefCell::new(VecDeque::new()),
@@ -160,14 +161,13 @@ impl Queue {
     }
 
     pub(crate) fn remember_driver_owned(&self, request: &Obj<Request>) {
-        self.driver_owned.borrow_mut().push(request.clone());
+        self.driver_owned.borrow_mut().push_back(request.clone());
     }
 
     pub(crate) fn forget_driver_owned(&self, request: &Obj<Request>) {
-        let mut owned = self.driver_owned.borrow_mut();
-        if let Some(index) = owned.iter().rposition(|owned| owned.is(request)) {
-            owned.remove(index);
-        }
+        ends::take(&mut self.driver_owned.borrow_mut(), |owned| {
+            owned.is(request)
+        });
     }
 
     /// Notes that a request was added, for the ready notification of manual queues.

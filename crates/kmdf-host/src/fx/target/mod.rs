@@ -22,6 +22,7 @@ use super::class::Obj;
 use super::object::Object;
 use crate::system::System;
 use crate::system::device::{DeviceObject, IoType};
+use crate::system::ends;
 use crate::system::scheduler::Thread;
 
 /// Whether a target can be opened and closed.
@@ -69,7 +70,7 @@ pub(crate) struct IoTarget {
     /// The name it was opened by, for reopening.
     pub(crate) name: RefCell<Option<String>>,
     /// Requests sent and not completed, oldest first.
-    pub(crate) sent: RefCell<Vec<Rc<Object>>>,
+    pub(crate) sent: RefCell<VecDeque<Rc<Object>>>,
     /// Requests that wait for the target to be started, oldest first.
     pub(crate) pended: RefCell<VecDeque<Rc<Object>>>,
     /// Threads that wait for sent requests.
@@ -92,7 +93,7 @@ impl IoTarget {
             io_type: Cell::new(IoType::Neither),
             file: Cell::new(0),
             name: RefCell::new(None),
-            sent: RefCell::new(Vec::new()),
+            sent: RefCell::new(VecDeque::new()),
             pended: RefCell::new(VecDeque::new()),
             waiters: RefCell::new(Vec::new()),
             waits_for_sent: Cell::new(false),
@@ -122,10 +123,9 @@ impl IoTarget {
     }
 
     pub(crate) fn forget_sent(&self, request: &Rc<Object>) {
-        let mut sent = self.sent.borrow_mut();
-        if let Some(index) = sent.iter().rposition(|sent| Rc::ptr_eq(sent, request)) {
-            sent.remove(index);
-        }
+        ends::take(&mut self.sent.borrow_mut(), |sent| {
+            Rc::ptr_eq(sent, request)
+        });
     }
 
     pub(crate) fn forget_pended(&self, request: &Rc<Object>) {

@@ -200,7 +200,7 @@ impl System {
             self.start_request_timer(request, timeout);
         }
         if send {
-            target.sent.borrow_mut().push(Rc::clone(request.rc()));
+            target.sent.borrow_mut().push_back(Rc::clone(request.rc()));
             Submitted::Send
         } else {
             request.pended.set(true);
