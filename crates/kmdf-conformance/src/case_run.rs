@@ -69,6 +69,8 @@ pub(crate) struct Run {
     main_done: Cell<bool>,
     /// How many steps have begun.
     begun: Cell<usize>,
+    /// What ended the machine before the building of the world was seen to be over.
+    pub(crate) stop: RefCell<Option<Stop>>,
     on_step: fn(usize),
     /// The callback that stands for EvtDriverDeviceAdd now.
     pub(crate) adding: RefCell<Option<String>>,
@@ -156,6 +158,7 @@ impl Run {
             after_left: Cell::new(0),
             main_done: Cell::new(false),
             begun: Cell::new(0),
+            stop: RefCell::default(),
             on_step,
             adding: RefCell::default(),
             device_belows: RefCell::default(),
@@ -166,10 +169,11 @@ impl Run {
     fn whole(self: &Rc<Self>) -> Verdict {
         self.check_names().map_err(|error| (None, error.into()))?;
         self.build().map_err(|problem| (None, problem))?;
-        let run = Rc::clone(self);
-        self.host.spawn("main", move || run.main_sequence());
         let over = || self.has_failed() || self.main_done.get() && self.after_left.get() == 0;
-        let ended = self.host.run_until(over);
+        let ended = match self.stop.borrow_mut().take() {
+            Some(stop) => Err(stop),
+            None => self.host.run_until(over),
+        };
         if let Some((step, problem)) = self.problem.borrow_mut().take() {
             return Err((Some(step), problem));
         }
@@ -209,7 +213,7 @@ impl Run {
         (self.host.now() - self.began.get()).as_millis()
     }
 
-    fn main_sequence(self: &Rc<Self>) {
+    pub(crate) fn main_sequence(self: &Rc<Self>) {
         for (index, step) in self.body.steps.iter().enumerate() {
             if step.within.is_none() {
                 self.reach(index, step);

@@ -108,9 +108,17 @@ impl Run {
         self.add("driver", Entity::Object(handle as Word));
         let result = Rc::new(RefCell::new(None));
         let (run, slot) = (Rc::clone(self), Rc::clone(&result));
-        self.host.spawn("builder", move || {
+        // The thread in which the applications' requests of the world arrive is that of the main steps.
+        self.host.spawn("main", move || {
             let built = run.build_objects();
+            let is_built = built.is_ok();
+            if is_built {
+                run.begin_steps();
+            }
             *slot.borrow_mut() = Some(built);
+            if is_built {
+                run.main_sequence();
+            }
         });
         let ended = self.host.run_until(|| result.borrow().is_some());
         let built = result.borrow_mut().take();
@@ -119,9 +127,13 @@ impl Run {
             (Ok(_), None) => {
                 return Err(differs("the world to be built", "a call blocks for ever"));
             }
-            (Err(stop), _) => return Err(differs("the world to be built", stop.to_string())),
+            (Err(stop), None) => return Err(differs("the world to be built", stop.to_string())),
+            // What the steps came to, in what is left of this call.
+            (Err(stop), Some(built)) => {
+                built?;
+                *self.stop.borrow_mut() = Some(stop);
+            }
         }
-        self.begin_steps();
         Ok(())
     }
 

@@ -287,6 +287,10 @@ impl System {
             length: parameters.length(),
             offset: parameters.byte_offset().cast_unsigned(),
         });
+        if irp.user_mode.get() {
+            let thread = self.running_thread();
+            irp.thread.set(Some((thread.id, thread.jobs.get())));
+        }
         self.call_driver(irp, device, &self.actors.app)
     }
 

@@ -16,7 +16,7 @@ use crate::fx::object::Object;
 use crate::lower::Lower;
 use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::scheduler::WaitReason;
-use crate::trace::{Actor, Event, IrpId};
+use crate::trace::{Actor, Event, IrpId, ThreadId};
 
 /// Marks addresses of IRPs.
 const IRP_TAG: u16 = 0xA55B;
@@ -187,6 +187,8 @@ pub(crate) struct Irp {
     pub(crate) mdl: Cell<PMDL>,
     pub(crate) flags: Cell<u32>,
     pub(crate) user_mode: Cell<bool>,
+    /// The thread that sent it, and which of that thread's jobs: only there are a user's addresses valid.
+    pub(crate) thread: Cell<Option<(ThreadId, u64)>>,
     pub(crate) cancel: Cell<bool>,
     pub(crate) cancel_routine: RefCell<Option<CancelRoutine>>,
     pub(crate) io: RefCell<Option<Rc<Io>>>,
@@ -211,6 +213,7 @@ impl Irp {
             mdl: Cell::new(ptr::null_mut()),
             flags: Cell::new(0),
             user_mode: Cell::new(false),
+            thread: Cell::new(None),
             cancel: Cell::new(false),
             cancel_routine: RefCell::new(None),
             io: RefCell::new(None),
@@ -328,6 +331,7 @@ impl IrpTable {
             .resize_with(stack_count, Location::default);
         irp.reuse(0);
         irp.user_mode.set(false);
+        irp.thread.set(None);
         irp.allocator.set(allocator);
         let id = self.next_id.get();
         self.next_id.set(id + 1);

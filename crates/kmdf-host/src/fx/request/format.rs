@@ -248,7 +248,9 @@ impl System {
                     self.free_own_mdl(&mut format);
                 }
             }
-            let memories = core::mem::take(&mut format.memories);
+            let mut memories = core::mem::take(&mut format.memories);
+            // The first one is given back last.
+            memories.rotate_left(1);
             (format.saved.take(), memories)
         };
         if let (Some(saved), Some(irp)) = (saved, request.irp()) {

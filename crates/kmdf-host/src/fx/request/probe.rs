@@ -3,9 +3,9 @@
 use core::ptr;
 
 use kmdf_sys::{
-    NTSTATUS, PVOID, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_USER_BUFFER, STATUS_SUCCESS, WDFMEMORY,
-    WDFREQUEST,
+    NTSTATUS, PVOID, STATUS_ACCESS_VIOLATION, STATUS_BUFFER_TOO_SMALL,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_USER_BUFFER,
+    STATUS_SUCCESS, WDFMEMORY, WDFREQUEST,
 };
 
 use super::Request;
@@ -152,9 +152,16 @@ impl System {
         if length32 == 0 {
             return STATUS_INVALID_USER_BUFFER;
         }
-        if request.irp().is_none() {
+        let Some(irp) = request.irp() else {
             self.debug_break("memory of a request without an IRP was locked");
             return STATUS_INVALID_DEVICE_REQUEST;
+        };
+        if self.verifier() && irp.user_mode.get() {
+            let thread = self.running_thread();
+            let here = (thread.id, thread.jobs.get());
+            if irp.thread.get().is_some_and(|sender| sender != here) {
+                return STATUS_ACCESS_VIOLATION;
+            }
         }
         if self.faults.fails(Allocation::Mdl) {
             return STATUS_INSUFFICIENT_RESOURCES;
