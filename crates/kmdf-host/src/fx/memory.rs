@@ -61,6 +61,11 @@ impl Memory {
         }
     }
 
+    /// The first byte.
+    pub(crate) const fn start(&self) -> PVOID {
+        self.buffer.get()
+    }
+
     /// Size and pool tag, for reports.
     pub(crate) const fn size_and_tag(&self) -> (usize, u32) {
         (self.size.get(), self.tag)

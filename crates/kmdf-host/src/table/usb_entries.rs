@@ -131,6 +131,20 @@ super::ddi_table! {
         usb_pipe: WDFUSBPIPE
     ) -> USBD_PIPE_HANDLE = wdf_usb_target_pipe_wdm_get_pipe_handle;
     WdfUsbInterfaceGetNumSettings(usb_interface: WDFUSBINTERFACE) -> BYTE = wdf_usb_interface_get_num_settings;
+    WdfUsbTargetDeviceCreateUrb(
+        usb_device: WDFUSBDEVICE, attributes: PWDF_OBJECT_ATTRIBUTES, urb_memory: *mut WDFMEMORY, urb: *mut PURB
+    ) -> NTSTATUS = wdf_usb_target_device_create_urb;
+    WdfUsbTargetDeviceCreateIsochUrb(
+        usb_device: WDFUSBDEVICE, attributes: PWDF_OBJECT_ATTRIBUTES, number_of_isoch_packets: ULONG,
+        urb_memory: *mut WDFMEMORY, urb: *mut PURB
+    ) -> NTSTATUS = wdf_usb_target_device_create_isoch_urb;
+    WdfUsbTargetDeviceRetrieveCurrentFrameNumber(
+        usb_device: WDFUSBDEVICE, current_frame_number: PULONG
+    ) -> NTSTATUS = wdf_usb_target_device_retrieve_current_frame_number;
+    WdfUsbTargetDeviceQueryUsbCapability(
+        usb_device: WDFUSBDEVICE, capability_type: *const GUID, capability_buffer_length: ULONG,
+        capability_buffer: PVOID, result_length: PULONG
+    ) -> NTSTATUS = wdf_usb_target_device_query_usb_capability;
     WdfUsbTargetDeviceCreateWithParameters(
         device: WDFDEVICE, config: PWDF_USB_DEVICE_CREATE_CONFIG, attributes: PWDF_OBJECT_ATTRIBUTES,
         usb_device: *mut WDFUSBDEVICE

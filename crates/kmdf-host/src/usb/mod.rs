@@ -2,6 +2,7 @@
 //!
 //! Devices and pipes are I/O targets: they have an [`IoTarget`], and everything that holds for targets holds for them.
 
+pub(crate) mod allocated;
 pub(crate) mod configuration;
 pub(crate) mod control;
 pub(crate) mod descriptor;
