@@ -52,9 +52,10 @@ impl fmt::Display for Bugcheck {
             place,
             object,
         } = self;
+        let [p1, p2, p3, p4] = [*p1, *p2, *p3, *p4].map(Parameter);
         writeln!(
             f,
-            "bugcheck 0x{code:X} ({p1:#x}, {p2:#x}, {p3:#x}, {p4:#x}) in {ddi}: {explanation}"
+            "bugcheck 0x{code:X} ({p1}, {p2}, {p3}, {p4}) in {ddi}: {explanation}"
         )?;
         writeln!(f, "  where: at {time}, {place}")?;
         if let Some(object) = object {
@@ -62,6 +63,21 @@ impl fmt::Display for Bugcheck {
         }
         writeln!(f, "  rule {}: {}", kind.rule(), kind.explanation())?;
         write!(f, "  do: {}", kind.advice())
+    }
+}
+
+/// A parameter of a bugcheck. An address of this process is only named so: it is another in every run.
+struct Parameter(u64);
+
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Numbers are small, the model's own handles lie beyond what a process can address.
+        const USER_ADDRESSES: core::ops::Range<u64> = 1 << 32..1 << 47;
+        if USER_ADDRESSES.contains(&self.0) {
+            f.write_str("an address")
+        } else {
+            write!(f, "{:#x}", self.0)
+        }
     }
 }
 
@@ -177,4 +193,26 @@ pub enum Stop {
         /// Its status.
         status: NTSTATUS,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_not_printed() {
+        let place = Box::new(0_u8);
+        let address = core::ptr::from_ref(&*place).addr() as u64;
+        let texts = [0x5, 0xA55A_0000_0200_0018, u64::MAX, address]
+            .map(|value| Parameter(value).to_string());
+        assert_eq!(
+            texts,
+            [
+                "0x5",
+                "0xa55a000002000018",
+                "0xffffffffffffffff",
+                "an address"
+            ]
+        );
+    }
 }
