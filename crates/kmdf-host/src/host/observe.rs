@@ -40,6 +40,10 @@ impl Host {
         let mut references = object.references.get();
         if handle.addr() & OFFSET_HANDLE != 0 {
             references = Obj::<Request>::new(&object)?.irp_references.get();
+        } else if let Some(request) = Obj::<Request>::new(&object) {
+            // The framework's lists hold references: that of a queue, and that of the requests that can be cancelled.
+            references += i32::from(request.place.get() == Place::Queued);
+            references += i32::from(request.cancelable.get());
         }
         Some(ObjectState {
             class: object.class_name(),
