@@ -9,8 +9,10 @@ use common::*;
 use kmdf_host::{Disk, HostConfig};
 use kmdf_sys::*;
 
+type Body = Rc<dyn Fn(WDFTIMER)>;
+
 thread_local! {
-    static BODY: RefCell<Option<Rc<dyn Fn(WDFTIMER)>>> = const { RefCell::new(None) };
+    static BODY: RefCell<Option<Body>> = const { RefCell::new(None) };
 }
 
 unsafe extern "C" fn evt_timer(timer: WDFTIMER) {

@@ -75,6 +75,7 @@ pub(crate) struct WorkItem {
     callback: PFN_WDF_WORKITEM,
     lock: Option<Rc<CallbackLock>>,
     queued: Cell<bool>,
+    running_down: Cell<bool>,
     runs: Runs,
 }
 
@@ -151,6 +152,7 @@ impl System {
             callback: config.EvtWorkItemFunc,
             lock,
             queued: Cell::new(false),
+            running_down: Cell::new(false),
             runs: Runs::default(),
         };
         match self.create_object(Kind::WorkItem(item), &parent, &attributes) {
@@ -166,9 +168,14 @@ impl System {
     /// `WdfWorkItemEnqueue`.
     pub(crate) fn wdf_work_item_enqueue(&self, item: WDFWORKITEM) {
         let item: Obj<WorkItem> = self.object(item);
-        if item.queued.replace(true) {
+        if item.queued.get() {
             return;
         }
+        if item.running_down.get() {
+            self.debug_break("WdfWorkItemEnqueue of a work item that is being deleted");
+            return;
+        }
+        item.queued.set(true);
         self.trace(|| Event::Enqueued {
             callback: "EvtWorkItem",
             object: item.rc().handle.get() as u64,
@@ -199,13 +206,24 @@ impl System {
     /// `WdfWorkItemFlush`.
     pub(crate) fn wdf_work_item_flush(&self, item: WDFWORKITEM) {
         let item: Obj<WorkItem> = self.object(item);
-        if self.irql_at_most(PASSIVE_LEVEL) {
-            item.runs
-                .wait(self, item.rc().handle.get(), || item.queued.get());
+        if !self.irql_at_most(PASSIVE_LEVEL) {
+            return;
         }
+        if item.runs.is_inside(self) {
+            self.debug_break(
+                "WdfWorkItemFlush inside the work item's own callback: nothing is waited for",
+            );
+            return;
+        }
+        item.runs
+            .wait(self, item.rc().handle.get(), || item.queued.get());
     }
 
     pub(crate) fn dispose_work_item(&self, item: &WorkItem) {
+        item.running_down.set(true);
+        if item.runs.is_inside(self) {
+            return;
+        }
         item.runs.wait(self, 0, || item.queued.get());
     }
 

@@ -14,7 +14,11 @@ use crate::usb_support::{
 use crate::world::{World, log, world};
 
 /// What runs in a thread of the driver.
-pub(crate) const INSIDE: [(&str, fn()); 3] = [
+pub(crate) const INSIDE: [(&str, fn()); 5] = [
+    ("mem.lookaside", lookaside),
+    ("mem.lookaside_zero", || {
+        lookaside_list(0);
+    }),
     ("wr.buf.mdl_chain", mdl_chain),
     ("wr.nei.mdl_chain", mdl_chain),
     ("crt.tgt_open_badname", open_by_name),
@@ -80,6 +84,44 @@ fn mdl_chain() {
     unsafe { ntddk::IoFreeMdl(first) };
     // SAFETY: nothing uses the MDL any more.
     unsafe { ntddk::IoFreeMdl(second) };
+}
+
+fn lookaside_list(size: usize) -> WDFLOOKASIDE {
+    let mut list = null();
+    let status = wdf!(WdfLookasideListCreate(
+        null(),
+        size,
+        _POOL_TYPE::NonPagedPoolNx,
+        null(),
+        0,
+        &raw mut list
+    ));
+    log(format!("WdfLookasideListCreate = {status:#x}"));
+    list
+}
+
+fn lookaside() {
+    let list = lookaside_list(32);
+    let mut memory = null();
+    let status = wdf!(WdfMemoryCreateFromLookaside(list, &raw mut memory));
+    assert_eq!(status, STATUS_SUCCESS);
+    let mut size = 0;
+    let buffer = wdf!(WdfMemoryGetBuffer(memory, &raw mut size));
+    assert!(!buffer.is_null());
+    log(format!("size {size}"));
+    let mut descriptor = common::memory_descriptor(memory, null());
+    let target = wdf!(WdfDeviceGetIoTarget(world().device.get()));
+    let mut written = u64::MAX;
+    let status = wdf!(WdfIoTargetSendWriteSynchronously(
+        target,
+        null(),
+        &raw mut descriptor,
+        null(),
+        null(),
+        &raw mut written
+    ));
+    result(status, written);
+    wdf!(WdfObjectDelete(memory.cast()));
 }
 
 fn open_by_name() {
