@@ -290,6 +290,61 @@ fn time_may_pass_while_a_thread_is_held_up() {
     }
 }
 
+/// A DPC runs on the processor that queued it: not before that is below `DISPATCH_LEVEL`.
+fn queues_a_dpc(host: &Host) -> Result<(), Failure> {
+    thread_local! {
+        static RAN: Cell<bool> = const { Cell::new(false) };
+    }
+    unsafe extern "C" fn evt_dpc(_dpc: WDFDPC) {
+        RAN.set(true);
+    }
+    RAN.set(false);
+    stack(host, Disk::in_memory(), filter())?;
+    let early = Rc::new(Cell::new(false));
+    let told = Rc::clone(&early);
+    host.spawn("queues", move || {
+        let mut config = WDF_DPC_CONFIG {
+            Size: size::<WDF_DPC_CONFIG>(),
+            EvtDpcFunc: Some(evt_dpc),
+            ..Default::default()
+        };
+        let mut attributes = attributes();
+        attributes.ParentObject = device().cast();
+        let mut dpc = null();
+        let status = wdf!(WdfDpcCreate(
+            &raw mut config,
+            &raw mut attributes,
+            &raw mut dpc
+        ));
+        assert_eq!(status, STATUS_SUCCESS);
+        let irql = kmdf_host::ntddk::KfRaiseIrql(2);
+        assert_eq!(wdf!(WdfDpcEnqueue(dpc)), 1);
+        harmless();
+        told.set(RAN.get());
+        kmdf_host::ntddk::KeLowerIrql(irql);
+    });
+    host.run()?;
+    match (early.get(), RAN.get()) {
+        (false, true) => Ok(()),
+        (true, _) => Err("the DPC ran too early".into()),
+        (false, false) => Err("the DPC never ran".into()),
+    }
+}
+
+#[test]
+fn a_dpc_waits_for_the_processor_that_queued_it() {
+    for strategy in [
+        Strategy::Random,
+        Strategy::PCT,
+        Strategy::Exhaustive { bound: 2 },
+    ] {
+        let exploration = with(strategy, queues_a_dpc);
+        let failures = exploration.failures.iter();
+        let failures: Vec<_> = failures.map(|failed| &failed.failure).collect();
+        assert!(failures.is_empty(), "{strategy:?}: {failures:?}");
+    }
+}
+
 #[test]
 fn a_crash_of_a_race_is_found() {
     for (strategy, within) in [

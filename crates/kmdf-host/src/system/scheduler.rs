@@ -177,6 +177,8 @@ pub(crate) struct Thread {
     wake: Cell<Wake>,
     timer: Cell<Option<TimerId>>,
     waits_for: Cell<WaitReason>,
+    /// The thread on whose processor this DPC is queued, and its job: it runs when that is below `DISPATCH_LEVEL` again.
+    behind: RefCell<Option<Started>>,
     /// How often a job was given to this thread; tells one job of a reused thread from the next.
     pub(crate) jobs: Cell<u64>,
     /// An address above all frames of its jobs.
@@ -218,11 +220,21 @@ pub(crate) enum Outcome {
     Idle,
 }
 
+/// The threads that can run.
+#[derive(Default)]
+struct Candidates {
+    numbers: Vec<ThreadId>,
+    /// Their places among those that are ready.
+    places: Vec<usize>,
+}
+
 /// Who gets ahead of the thread that runs.
 enum Ahead {
     Nobody,
     /// Another thread, on another processor.
     Thread(Rc<Thread>),
+    /// One of the events that are due.
+    Due(usize),
     /// All threads are held up until the next event.
     Event,
 }
@@ -236,8 +248,8 @@ pub(crate) struct Scheduler {
     threads: RefCell<Vec<Rc<Thread>>>,
     idle: RefCell<Vec<Rc<Thread>>>,
     ready: RefCell<VecDeque<Rc<Thread>>>,
-    /// The numbers of the ready threads, kept for choices between them.
-    numbers: RefCell<Vec<ThreadId>>,
+    /// Kept for choices between ready threads.
+    candidates: RefCell<Candidates>,
     /// Who has got ahead of the thread that ran.
     next: RefCell<Ahead>,
     current: RefCell<Option<Rc<Thread>>>,
@@ -256,7 +268,7 @@ impl Scheduler {
             threads: RefCell::new(Vec::new()),
             idle: RefCell::new(Vec::new()),
             ready: RefCell::new(VecDeque::new()),
-            numbers: RefCell::new(Vec::new()),
+            candidates: RefCell::default(),
             next: RefCell::new(Ahead::Nobody),
             current: RefCell::new(None),
             current_id: Cell::new(None),
@@ -331,6 +343,7 @@ impl System {
         thread.saved.critical_regions.set(0);
         thread.saved.locks.set(0);
         thread.locks.borrow_mut().clear();
+        thread.behind.borrow_mut().take();
         *thread.job.borrow_mut() = Some(job);
         let number = thread.jobs.get() + 1;
         thread.jobs.set(number);
@@ -359,6 +372,7 @@ impl System {
             wake: Cell::new(Wake::Signaled),
             timer: Cell::new(None),
             waits_for: Cell::new(WaitReason::Nothing),
+            behind: RefCell::new(None),
             jobs: Cell::new(0),
             stack_top: Cell::new(0),
             locks: RefCell::new(Vec::new()),
@@ -374,7 +388,50 @@ impl System {
 
     /// A deferred procedure call at `DISPATCH_LEVEL`.
     pub(crate) fn queue_dpc(&self, name: &str, work: Box<dyn FnOnce(&System)>) {
-        self.start_thread(name, DISPATCH_LEVEL, Job::Call(work));
+        let dpc = self.start_thread(name, DISPATCH_LEVEL, Job::Call(work));
+        if self.scheduler.preempt
+            && self.irql() >= DISPATCH_LEVEL
+            && let Some(thread) = self.scheduler.current()
+        {
+            let job = thread.jobs.get();
+            *dpc.thread.behind.borrow_mut() = Some(Started { thread, job });
+        }
+    }
+
+    /// Whether a ready thread can run now: a DPC cannot while the processor that queued it is at `DISPATCH_LEVEL`.
+    fn can_run(&self, thread: &Thread) -> bool {
+        let mut behind = thread.behind.borrow_mut();
+        let Some(queued_by) = behind.as_ref() else {
+            return true;
+        };
+        let running = self.scheduler.current_id() == Some(queued_by.thread.id);
+        let irql = if running {
+            self.irql()
+        } else {
+            queued_by.thread.saved.irql.get()
+        };
+        // A processor that spins, or has stopped, must not hold up the run.
+        let goes_on = matches!(queued_by.thread.state.get(), State::Running | State::Ready);
+        if goes_on && irql >= DISPATCH_LEVEL && !queued_by.is_done() {
+            return false;
+        }
+        *behind = None;
+        true
+    }
+
+    /// The threads that can run now: their numbers and their places among the ready ones.
+    fn candidates(&self) -> std::cell::RefMut<'_, Candidates> {
+        let mut candidates = self.scheduler.candidates.borrow_mut();
+        let Candidates { numbers, places } = &mut *candidates;
+        numbers.clear();
+        places.clear();
+        for (place, thread) in self.scheduler.ready.borrow().iter().enumerate() {
+            if self.can_run(thread) {
+                numbers.push(thread.id);
+                places.push(place);
+            }
+        }
+        candidates
     }
 
     /// One of `count` alternatives; a choice between fewer than two is none. Every choice of a run is made here or in the two
@@ -385,34 +442,39 @@ impl System {
         chosen
     }
 
-    /// One of the ready threads, or, from their number on, one of `due` events, or at last, if they can be `held_up`, none.
-    fn choose_ready(&self, due: usize, held_up: bool) -> usize {
-        let ready = self.scheduler.ready.borrow();
-        let count = ready.len() + due + usize::from(held_up);
-        if count <= 1 {
-            return 0;
-        }
-        let mut numbers = self.scheduler.numbers.borrow_mut();
-        numbers.clear();
-        numbers.extend(ready.iter().map(|thread| thread.id));
-        let chosen = self.scheduler.chooser.choose_ready(&numbers, due, held_up);
+    /// Which thread runs, or which of `due` events happens first, or, if all threads can be `held_up`, that none runs.
+    fn choose_ready(&self, due: usize, held_up: bool) -> Ahead {
+        let candidates = self.candidates();
+        let threads = candidates.places.len();
+        let count = threads + due + usize::from(held_up);
+        let chooser = &self.scheduler.chooser;
+        let chosen = chooser.choose_ready(&candidates.numbers, due, held_up);
         self.trace_choice(ChoiceKind::Thread, count, chosen);
-        chosen
+        match candidates.places.get(chosen) {
+            Some(&place) => self.take_ready(place),
+            None if chosen < threads + due => Ahead::Due(chosen - threads),
+            None => Ahead::Event,
+        }
+    }
+
+    fn take_ready(&self, place: usize) -> Ahead {
+        let thread = self.scheduler.ready.borrow_mut().remove(place);
+        thread.map_or(Ahead::Nobody, Ahead::Thread)
     }
 
     /// Who gets ahead of `running`.
     fn choose_preemption(&self, running: ThreadId, held_up: bool) -> Ahead {
-        let mut ready = self.scheduler.ready.borrow_mut();
-        let mut numbers = self.scheduler.numbers.borrow_mut();
-        numbers.clear();
-        numbers.extend(ready.iter().map(|thread| thread.id));
+        let candidates = self.candidates();
         let chooser = &self.scheduler.chooser;
-        let chosen = chooser.choose_preemption(running, &numbers, held_up);
-        let among = ready.len() + 1 + usize::from(held_up);
+        let chosen = chooser.choose_preemption(running, &candidates.numbers, held_up);
+        let among = candidates.places.len() + 1 + usize::from(held_up);
         self.trace_choice(ChoiceKind::Preemption, among, chosen);
         match chosen.checked_sub(1) {
             None => Ahead::Nobody,
-            Some(place) => ready.remove(place).map_or(Ahead::Event, Ahead::Thread),
+            Some(number) => match candidates.places.get(number) {
+                Some(&place) => self.take_ready(place),
+                None => Ahead::Event,
+            },
         }
     }
 
@@ -463,20 +525,18 @@ impl System {
         if matches!(ahead, Ahead::Event) && self.next_event(limit) {
             return true;
         }
-        let count = self.scheduler.ready.borrow().len();
-        if count > 0 {
+        if self.scheduler.has_ready() {
             let (due, later) = self.competing_events(limit);
-            let taken = self.choose_ready(due, later > 0);
-            if taken < count {
-                let thread = self.scheduler.ready.borrow_mut().remove(taken);
-                if let Some(thread) = thread {
+            match self.choose_ready(due, later > 0) {
+                Ahead::Thread(thread) => {
                     self.resume(&thread);
+                    return true;
                 }
-                return true;
-            }
-            if taken < count + due {
-                self.happen(self.now(), taken - count);
-                return true;
+                Ahead::Due(index) => {
+                    self.happen(self.now(), index);
+                    return true;
+                }
+                Ahead::Nobody | Ahead::Event => {}
             }
         } else if self.clock.is_exhausted() {
             return false;
