@@ -340,7 +340,8 @@ pub unsafe extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
             system.bugcheck_os(
                 BugcheckKind::BadFree,
                 0xC2,
-                [0x46, memory.addr() as u64, 0, 0],
+                // The second parameter is the address, which differs from run to run.
+                [0x46, 0, 0, 0],
                 "pool was freed that is not allocated, or freed twice".to_owned(),
             );
         }
@@ -394,7 +395,8 @@ pub unsafe extern "C" fn IoFreeMdl(mdl: PMDL) {
             system.bugcheck_os(
                 BugcheckKind::BadFree,
                 0xC2,
-                [0x7, mdl.addr() as u64, 0, 0],
+                // The second parameter is the address, which differs from run to run.
+                [0x7, 0, 0, 0],
                 "an MDL was freed that is not allocated, or freed twice".to_owned(),
             );
         }

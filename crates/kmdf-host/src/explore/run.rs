@@ -95,8 +95,9 @@ impl Run {
         let host = Host::new(config);
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let result = scenario(&host);
-            // After a crash there is nothing to take down, and after a flaw it is that which is to be seen.
-            if result.is_ok() {
+            // After a crash there is nothing to take down, and after a flaw it is that which is to be seen. After a deadlock
+            // the taking down tells what was lost.
+            if matches!(result, Ok(()) | Err(Failure::Stopped(Stop::Deadlock(_)))) {
                 host.wind_up();
             }
             result

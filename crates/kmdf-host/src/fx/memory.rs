@@ -390,7 +390,8 @@ impl System {
             self.bugcheck_os(
                 BugcheckKind::FreedMemory,
                 PAGE_FAULT_IN_NONPAGED_AREA,
-                [memory.buffer.get().addr() as u64, 0, 0, 0],
+                // The first parameter is the address, which differs from run to run.
+                [0, 0, 0, 0],
                 format!(
                     "{}: the pool behind a WDFMEMORY that was made over it by {} has been freed",
                     self.ddi(),

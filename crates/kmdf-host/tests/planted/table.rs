@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use kmdf_host::{Awaited, BugcheckKind, Host, HostConfig, Report, Stop, ViolationKind};
+use kmdf_host::{
+    Awaited, BugcheckKind, Exploration, Explore, ExploreFailure, Failure, Host, HostConfig, Stop,
+    Strategy, ViolationKind,
+};
 
 use crate::kit;
 
@@ -67,66 +70,54 @@ const THEMES: &[(&str, &[Planted])] = &[
 /// Seeds that a twin is silent for, beyond those of the wrong driver.
 const MORE_SEEDS: u64 = 200;
 
-/// A run: the first thing found, and everything for a message.
-struct Run {
-    first: Option<Finding>,
-    report: Report,
-    ended: Result<(), Stop>,
+fn explore(planted: &Planted, wrong: bool, strategy: Strategy, schedules: u64) -> Exploration {
+    let explore = Explore::new(HostConfig::new().verifier(true));
+    let explore = explore.strategy(strategy).schedules(schedules);
+    Host::explore(&explore, |host| {
+        kit::reset();
+        Ok((planted.run)(host, wrong)?)
+    })
 }
 
-impl fmt::Display for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Err(stop) = &self.ended {
-            writeln!(f, "the scenario ended: {stop}")?;
-        }
-        write!(f, "{}", self.report)
+/// What was found first in a schedule.
+fn first(failure: &ExploreFailure) -> Finding {
+    match (failure.report.violations.first(), &failure.failure) {
+        (Some(violation), _) => Finding::Violation(violation.kind),
+        (None, Failure::Stopped(stop)) => Finding::of(stop),
+        _ => Finding::Other,
     }
 }
 
-fn run(planted: &Planted, seed: u64, wrong: bool) -> Run {
-    kit::reset();
-    let host = Host::new(HostConfig::new().seed(seed).preempt(true).verifier(true));
-    let ended = (planted.run)(&host, wrong);
-    let report = host.finish();
-    let first = match (report.violations.first(), &ended, &report.stop) {
-        (Some(violation), ..) => Some(Finding::Violation(violation.kind)),
-        (None, Err(stop), _) | (None, Ok(()), Some(stop)) => Some(Finding::of(stop)),
-        (None, Ok(()), None) => None,
+/// Schedules needed to find the mistake, or what went wrong.
+fn schedules_needed(planted: &Planted, strategy: Strategy, within: u64) -> Result<u64, String> {
+    let found = explore(planted, true, strategy, within);
+    let Some(failure) = found.failures.first() else {
+        return Err(format!(
+            "not found within {within} schedules; expected {}",
+            planted.finding
+        ));
     };
-    Run {
-        first,
-        report,
-        ended,
+    let finding = first(failure);
+    if finding != planted.finding {
+        return Err(format!(
+            "named {finding}, expected {}, in schedule {}:\n{}\n{}",
+            planted.finding, failure.schedule, failure.failure, failure.report
+        ));
     }
-}
-
-/// Seeds needed to find the mistake, or what went wrong.
-fn seeds_needed(planted: &Planted) -> Result<u64, String> {
-    for seed in 0..planted.seeds {
-        let run = run(planted, seed, true);
-        match run.first {
-            Some(finding) if finding == planted.finding => return Ok(seed + 1),
-            Some(other) => {
-                return Err(format!(
-                    "named {other}, expected {}, with seed {seed}:\n{run}",
-                    planted.finding
-                ));
-            }
-            None => {}
-        }
+    if !failure.reproduced {
+        return Err(format!("schedule {} does not replay", failure.schedule));
     }
-    Err(format!(
-        "not found within {} seeds; expected {}",
-        planted.seeds, planted.finding
-    ))
+    Ok(found.schedules)
 }
 
 fn false_alarm(planted: &Planted) -> Option<String> {
-    (0..planted.seeds + MORE_SEEDS).find_map(|seed| {
-        let run = run(planted, seed, false);
-        run.first
-            .map(|_| format!("the twin was blamed with seed {seed}:\n{run}"))
-    })
+    let schedules = planted.seeds + MORE_SEEDS;
+    let found = explore(planted, false, Strategy::Random, schedules);
+    let failure = found.failures.first()?;
+    Some(format!(
+        "the twin was blamed in schedule {}:\n{}\n{}",
+        failure.schedule, failure.failure, failure.report
+    ))
 }
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/planted.md");
@@ -138,8 +129,9 @@ fn introduction() -> String {
         "# Planted mistakes\n\n\
          {count} small wrong drivers, each with one classic mistake, in `crates/kmdf-host/tests/planted`. Each has a twin that\n\
          differs in nothing but the mistake. The model must name the mistake, and nothing else first, within the number of\n\
-         seeds that is stated; of the twin it must say nothing with any of these seeds and {MORE_SEEDS} more. What the names mean is\n\
-         in [violations.md](violations.md).\n\n\
+         seeds that is stated; of the twin it must say nothing with any of these seeds and {MORE_SEEDS} more. Every schedule that\n\
+         fails must fail in the same way when it is replayed, and the races must be found by priorities (PCT) and by exhausting\n\
+         all schedules with few deviations as well. What the names mean is in [violations.md](violations.md).\n\n\
          Written by `UPDATE_DOCS=1 cargo test -p kmdf-host --test planted`, which fails when it is not what was found.\n"
     )
 }
@@ -155,7 +147,7 @@ fn run_all(only: &str) -> (String, String) {
              |---|---|---|---|---|\n"
         );
         for planted in planted.iter().filter(|planted| planted.name.contains(only)) {
-            match seeds_needed(planted) {
+            match schedules_needed(planted, Strategy::Random, planted.seeds) {
                 Ok(needed) => {
                     let _ = writeln!(
                         table,
@@ -196,4 +188,22 @@ fn every_mistake_is_named_and_no_twin_is_blamed() {
         text,
         "run with UPDATE_DOCS=1 to write it anew"
     );
+}
+
+/// Not only chance finds the races.
+#[test]
+fn every_strategy_finds_the_races() {
+    let mut wrong = String::new();
+    let all = THEMES.iter().flat_map(|(_, planted)| planted.iter());
+    for planted in all.filter(|planted| planted.seeds > 1) {
+        for strategy in [
+            Strategy::Pct { depth: 3 },
+            Strategy::Exhaustive { bound: 2 },
+        ] {
+            if let Err(message) = schedules_needed(planted, strategy, 10_000) {
+                let _ = writeln!(wrong, "{} by {strategy:?}: {message}", planted.name);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
