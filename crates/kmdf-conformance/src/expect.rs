@@ -296,9 +296,7 @@ impl Run {
                 self.check_status(name, expected, found)
             }
             (value, None) => self.check_word(name, value, found, variable.size),
-            (value, Some(_)) => {
-                Err(malformed(format!("{name} is a structure, not {value}")).into())
-            }
+            (value, Some(_)) => Err(differs(format!("{name} = {value}"), "a structure")),
         }
     }
 
