@@ -108,6 +108,9 @@ impl System {
         let found = contexts
             .iter()
             .find(|context| ptr::eq(context.type_info, type_info));
+        if found.is_none() {
+            self.context_missing(&object);
+        }
         found.map_or(ptr::null_mut(), Context::address)
     }
 

@@ -198,7 +198,10 @@ impl System {
             Kind::UsbPipe(_) => self.dispose_usb_pipe(object),
             Kind::Queue(_) => self.dispose_queue(object),
             Kind::Request(_) => self.dispose_request(object),
-            Kind::Timer(timer) => self.dispose_timer(timer),
+            Kind::Timer(timer) => {
+                self.check_stopped(object, timer);
+                self.dispose_timer(timer);
+            }
             Kind::WorkItem(item) => self.dispose_work_item(item),
             Kind::Collection(collection) => self.empty_collection(collection),
             _ => {}

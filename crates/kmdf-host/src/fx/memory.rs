@@ -1,6 +1,6 @@
 //! WDFMEMORY: objects of their own, and the memory inside a received request.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::ffi::c_void;
 use core::ptr;
 
@@ -17,7 +17,7 @@ use super::handle::{OFFSET_HANDLE, OUTPUT_MEMORY};
 use super::request::{Part, Request};
 use crate::faults::Allocation;
 use crate::report::{BugcheckKind, ViolationKind};
-use crate::system::pool::{release, zeroed};
+use crate::system::pool::Zeroed;
 use crate::system::slab::NotFound;
 use crate::system::{APC_LEVEL, DISPATCH_LEVEL, System};
 
@@ -35,6 +35,8 @@ pub(crate) struct Memory {
     buffer: Cell<*mut c_void>,
     size: Cell<usize>,
     bytes: Bytes,
+    /// The bytes of [`Bytes::Framework`].
+    own: RefCell<Option<Zeroed>>,
     mdl: Cell<PMDL>,
     read_only: bool,
     tag: u32,
@@ -54,6 +56,7 @@ impl Memory {
             buffer: Cell::new(buffer),
             size: Cell::new(size),
             bytes: Bytes::Locked,
+            own: RefCell::new(None),
             mdl: Cell::new(mdl),
             read_only,
             tag: 0,
@@ -75,12 +78,9 @@ impl Memory {
     pub(crate) fn free(&self, system: &System) {
         match self.bytes {
             Bytes::Framework => {
-                let buffer = self.buffer.replace(ptr::null_mut());
-                if !buffer.is_null() {
-                    // SAFETY: `wdf_memory_create` got the buffer from `zeroed` with this size; it was just taken out of
-                    // the object, so nobody releases it again.
-                    unsafe { release(buffer, self.size.get()) };
-                }
+                self.buffer.set(ptr::null_mut());
+                let own = self.own.borrow_mut().take();
+                drop(own);
             }
             Bytes::Locked => {
                 system.mdls.unlock(self.mdl.get());
@@ -258,14 +258,15 @@ impl System {
         if self.faults.fails(Allocation::Pool) {
             return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
-        let bytes = zeroed(size);
-        if bytes.is_null() {
+        let Some(own) = Zeroed::new(size) else {
             return Err(STATUS_INSUFFICIENT_RESOURCES);
-        }
+        };
+        let bytes = own.as_ptr();
         let memory = Memory {
             buffer: Cell::new(bytes),
             size: Cell::new(size),
             bytes: Bytes::Framework,
+            own: RefCell::new(Some(own)),
             mdl: Cell::new(ptr::null_mut()),
             read_only: false,
             tag,
@@ -279,11 +280,7 @@ impl System {
                 Ok(memory)
             }
             Ok((None, _)) => Err(STATUS_INVALID_PARAMETER),
-            Err(status) => {
-                // SAFETY: the bytes came from `zeroed` above, and the object that would own them was not made.
-                unsafe { release(bytes, size) };
-                Err(status)
-            }
+            Err(status) => Err(status),
         }
     }
 
@@ -339,6 +336,7 @@ impl System {
             buffer: Cell::new(buffer),
             size: Cell::new(size),
             bytes: Bytes::Driver,
+            own: RefCell::new(None),
             mdl: Cell::new(ptr::null_mut()),
             read_only: false,
             tag: 0,

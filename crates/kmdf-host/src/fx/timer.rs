@@ -119,7 +119,7 @@ impl System {
     pub(crate) fn wdf_timer_start(&self, timer: WDFTIMER, due_time: LONGLONG) -> BOOLEAN {
         let timer: Obj<Timer> = self.object(timer);
         if timer.stopped_for_good.get() {
-            self.debug_break("WdfTimerStart of a timer that is being deleted");
+            self.used_after_removal(timer.rc());
             return 0;
         }
         if timer.stopping.get() > 0 {
@@ -233,6 +233,13 @@ impl System {
         timer.runs.wait(self, name, || timer.queued.get());
         timer.stopping.set(timer.stopping.get() - 1);
         timer.start_aborted.replace(false)
+    }
+
+    /// Whether it will fire.
+    pub(crate) fn is_armed(timer: &Timer) -> bool {
+        let armed = timer.armed.take();
+        timer.armed.set(armed);
+        armed.is_some()
     }
 
     /// Dispose of a timer: it fires no more, and a running callback is waited for, in the callback itself for ever.

@@ -172,7 +172,7 @@ impl System {
             return;
         }
         if item.running_down.get() {
-            self.debug_break("WdfWorkItemEnqueue of a work item that is being deleted");
+            self.used_after_removal(item.rc());
             return;
         }
         item.queued.set(true);
@@ -285,6 +285,7 @@ impl System {
     /// `WdfDpcEnqueue`.
     pub(crate) fn wdf_dpc_enqueue(&self, dpc: WDFDPC) -> BOOLEAN {
         let dpc: Obj<Dpc> = self.object(dpc);
+        self.check_removed(dpc.rc());
         if dpc.queued.replace(true) {
             return 0;
         }

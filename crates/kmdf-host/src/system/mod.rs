@@ -16,6 +16,7 @@ pub(crate) mod mdl;
 pub(crate) mod pool;
 pub(crate) mod scheduler;
 pub(crate) mod slab;
+pub(crate) mod special_pool;
 pub(crate) mod sync;
 
 use core::cell::{Cell, RefCell};
@@ -40,6 +41,7 @@ use irp::IrpTable;
 use mdl::MdlTable;
 use pool::Pool;
 use scheduler::Scheduler;
+use special_pool::SpecialPool;
 use sync::DispatcherObjects;
 
 pub(crate) const PASSIVE_LEVEL: u8 = 0;
@@ -71,6 +73,8 @@ pub(crate) struct System {
     pub(crate) violations: RefCell<Vec<Violation>>,
     pub(crate) stack_buffers: StackBuffers,
     pub(crate) verify: crate::verify::State,
+    /// Where memory of drivers comes from, if it is to be guarded.
+    pub(crate) special_pool: Option<Rc<SpecialPool>>,
     pub(crate) stop: RefCell<Option<Stop>>,
     /// Whether `stop` is set; the cheap question asked in every scheduling step.
     pub(crate) stopped: Cell<bool>,
@@ -103,6 +107,7 @@ impl System {
             violations: RefCell::new(Vec::new()),
             stack_buffers: StackBuffers::new(),
             verify: crate::verify::State::new(),
+            special_pool: special_pool(&config),
             stop: RefCell::new(None),
             stopped: Cell::new(false),
             actors: Actors {
@@ -158,6 +163,20 @@ impl System {
     pub(crate) fn ddi(&self) -> &'static str {
         self.scheduler.context.ddi.get()
     }
+}
+
+/// The special pool that a host asks for, and the handler that its faults need.
+fn special_pool(config: &HostConfig) -> Option<Rc<SpecialPool>> {
+    if !config.special_pool {
+        return None;
+    }
+    crate::verify::fault::install();
+    let pool = SpecialPool::new();
+    assert!(
+        pool.is_some() || !cfg!(unix),
+        "there is no address space for special pool"
+    );
+    pool.map(Rc::new)
 }
 
 /// Makes a system current for as long as it lives.

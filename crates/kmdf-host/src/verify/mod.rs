@@ -3,11 +3,13 @@
 mod bugcheck_kind;
 mod callback;
 mod driver_entry;
+pub(crate) mod fault;
 mod growth;
 mod in_flight;
 pub(crate) mod irql;
 mod irql_limits;
 mod locks;
+mod objects;
 mod requests;
 pub(crate) mod stack;
 mod state;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kmdf_sys::NTSTATUS;
 
 use crate::fx::driver::DriverNumber;
-use crate::report::ViolationKind;
+use crate::report::{Subject, ViolationKind};
 use crate::system::System;
 
 /// A DDI that failed.
@@ -23,6 +23,8 @@ pub(crate) struct State {
     advised: RefCell<BTreeSet<(ViolationKind, &'static str, &'static str)>>,
     /// The DDI that gives out an object and failed last.
     failed: Cell<Option<Failure>>,
+    /// The object that was asked last for a context that it has not, and by whom.
+    pub(super) missing_context: Cell<Option<(Subject, DriverNumber)>>,
 }
 
 impl State {
@@ -30,6 +32,7 @@ impl State {
         Self {
             advised: RefCell::new(BTreeSet::new()),
             failed: Cell::new(None),
+            missing_context: Cell::new(None),
         }
     }
 }

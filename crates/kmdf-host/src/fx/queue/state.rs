@@ -54,6 +54,7 @@ impl System {
     /// `WdfIoQueueStart`.
     pub(crate) fn wdf_io_queue_start(&self, queue: WDFQUEUE) {
         let queue: Obj<Queue> = self.object(queue);
+        self.check_removed(queue.rc());
         self.trace_queue(&queue, "started");
         if !queue.shut_down.get() {
             queue.accepts.set(true);
