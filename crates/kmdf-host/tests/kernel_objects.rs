@@ -229,9 +229,11 @@ fn a_timer_signals_and_queues_its_dpc() {
     });
 }
 
+/// Without pre-emption, which would let another processor run the DPC between two calls.
 #[test]
 fn a_dpc_is_queued_once() {
-    clean(2, || {
+    let bench = plain(HostConfig::new().verifier(true), Loopback::new());
+    on_thread(&bench.host, || {
         let dpc: *mut KDPC = boxed();
         nt!(KeInitializeDpc(dpc, Some(deferred), null()));
         let argument = ptr::without_provenance_mut(3);
@@ -245,6 +247,7 @@ fn a_dpc_is_queued_once() {
         nt!(KeFlushQueuedDpcs());
         assert_eq!(take_log(), ["dpc 0 3 irql 2"]);
     });
+    assert!(bench.host.finish().is_clean());
 }
 
 #[test]
