@@ -351,3 +351,25 @@ pub(crate) fn free_mdl(mdl: PMDL) {
 
 /// Enough of something for the model to see that it grows.
 pub(crate) const MANY: usize = 32;
+
+/// The type of a context of 24 bytes.
+#[repr(transparent)]
+pub(crate) struct ContextType(pub(crate) WDF_OBJECT_CONTEXT_TYPE_INFO);
+
+// SAFETY: it is never written to.
+unsafe impl Sync for ContextType {}
+
+pub(crate) static CONTEXT: ContextType = ContextType(WDF_OBJECT_CONTEXT_TYPE_INFO {
+    Size: 40,
+    ContextName: c"CONTEXT".as_ptr(),
+    ContextSize: 24,
+    UniqueType: &raw const CONTEXT.0,
+    EvtDriverGetUniqueContextType: None,
+});
+pub(crate) static OTHER_CONTEXT: ContextType = ContextType(WDF_OBJECT_CONTEXT_TYPE_INFO {
+    Size: 40,
+    ContextName: c"OTHER_CONTEXT".as_ptr(),
+    ContextSize: 24,
+    UniqueType: &raw const OTHER_CONTEXT.0,
+    EvtDriverGetUniqueContextType: None,
+});

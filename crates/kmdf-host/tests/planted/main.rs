@@ -6,6 +6,7 @@ mod common;
 #[path = "../usb_support/mod.rs"]
 mod usb_support;
 
+mod addresses;
 mod adversary;
 mod cancelling;
 mod completion;

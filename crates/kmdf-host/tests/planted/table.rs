@@ -62,6 +62,7 @@ const THEMES: &[(&str, &[Planted])] = &[
     ("Locks and IRQL", crate::locks::PLANTED),
     ("Objects", crate::lifetime::PLANTED),
     ("Memory", crate::memory::PLANTED),
+    ("Addresses", crate::addresses::PLANTED),
     ("Queues, power, timers", crate::power::PLANTED),
     ("Setting up", crate::setup::PLANTED),
     ("Between the rules", crate::adversary::PLANTED),
@@ -71,7 +72,7 @@ const THEMES: &[(&str, &[Planted])] = &[
 const MORE_SEEDS: u64 = 200;
 
 fn explore(planted: &Planted, wrong: bool, strategy: Strategy, schedules: u64) -> Exploration {
-    let explore = Explore::new(HostConfig::new().verifier(true));
+    let explore = Explore::new(HostConfig::new().verifier(true).special_pool(true));
     let explore = explore.strategy(strategy).schedules(schedules);
     Host::explore(&explore, |host| {
         kit::reset();
