@@ -10,6 +10,7 @@ mod addresses;
 mod adversary;
 mod cancelling;
 mod completion;
+mod kernel;
 mod kit;
 mod lifetime;
 mod locks;

@@ -66,6 +66,7 @@ const THEMES: &[(&str, &[Planted])] = &[
     ("Queues, power, timers", crate::power::PLANTED),
     ("Setting up", crate::setup::PLANTED),
     ("Between the rules", crate::adversary::PLANTED),
+    ("The kernel", crate::kernel::PLANTED),
 ];
 
 /// Seeds that a twin is silent for, beyond those of the wrong driver.
