@@ -192,6 +192,27 @@ fn allocate(system: &System, size: usize) -> *mut core::ffi::c_void {
     system.pool.allocate(size, STRING_TAG, system.origin())
 }
 
+/// Sees to it that a conversion has room for `needed` bytes.
+fn make_room<T>(
+    system: &System,
+    buffer: &mut *mut T,
+    room: &mut u16,
+    needed: usize,
+    allocates: bool,
+) -> Result<(), NTSTATUS> {
+    let needed = u16::try_from(needed).map_err(|_| STATUS_INVALID_PARAMETER)?;
+    if allocates {
+        *buffer = allocate(system, usize::from(needed)).cast();
+        *room = needed;
+        if buffer.is_null() {
+            return Err(STATUS_NO_MEMORY);
+        }
+    } else if *room < needed {
+        return Err(STATUS_BUFFER_OVERFLOW);
+    }
+    Ok(())
+}
+
 /// Converts to ANSI; what does not exist there becomes a question mark.
 ///
 /// # Safety
@@ -206,18 +227,11 @@ pub unsafe extern "C" fn RtlUnicodeStringToAnsiString(
     enter("RtlUnicodeStringToAnsiString", |system| {
         let units = system.units(source).unwrap_or_default();
         let needed = units.len() + 1;
-        if needed > usize::from(u16::MAX) {
-            return STATUS_INVALID_PARAMETER;
-        }
         let mut string = system.get(target);
-        if allocate_buffer != 0 {
-            string.Buffer = allocate(system, needed).cast();
-            string.MaximumLength = short(needed);
-            if string.Buffer.is_null() {
-                return STATUS_NO_MEMORY;
-            }
-        } else if usize::from(string.MaximumLength) < needed {
-            return STATUS_BUFFER_OVERFLOW;
+        let allocates = allocate_buffer != 0;
+        let (buffer, room) = (&mut string.Buffer, &mut string.MaximumLength);
+        if let Err(status) = make_room(system, buffer, room, needed, allocates) {
+            return status;
         }
         let letters = units.iter().map(|unit| u8::try_from(*unit).unwrap_or(b'?'));
         for (place, byte) in letters.chain([0]).enumerate() {
@@ -248,17 +262,10 @@ pub unsafe extern "C" fn RtlAnsiStringToUnicodeString(
             .collect();
         let mut string = system.get(target);
         let needed = units.len() * 2 + 2;
-        if needed > usize::from(u16::MAX) {
-            return STATUS_INVALID_PARAMETER;
-        }
-        if allocate_buffer != 0 {
-            string.Buffer = allocate(system, needed).cast();
-            string.MaximumLength = short(needed);
-            if string.Buffer.is_null() {
-                return STATUS_NO_MEMORY;
-            }
-        } else if usize::from(string.MaximumLength) < needed {
-            return STATUS_BUFFER_OVERFLOW;
+        let allocates = allocate_buffer != 0;
+        let (buffer, room) = (&mut string.Buffer, &mut string.MaximumLength);
+        if let Err(status) = make_room(system, buffer, room, needed, allocates) {
+            return status;
         }
         write_units(string.Buffer, &units);
         write_units(string.Buffer.wrapping_add(units.len()), &[0]);
