@@ -2,7 +2,7 @@
 //!
 //! Reads and writes arrive in a sequential queue. Each is carried out at once but completed later, by a periodic timer, as if
 //! hardware had to say that it is done; until then it can be cancelled. Timer, cancellation and new requests meet at
-//! [`queue::Echo::pending`], under a spin lock.
+//! `queue::Echo::pending`, under a spin lock.
 
 #![no_std]
 
