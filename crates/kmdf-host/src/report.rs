@@ -40,6 +40,8 @@ pub(crate) struct Counters {
     pub(crate) most_owned: Cell<u64>,
     /// References on operating-system objects that drivers hold.
     pub(crate) os_references: Cell<i64>,
+    /// Blocks for which special pool had no room.
+    pub(crate) unguarded: Cell<u64>,
     /// What scenarios and lower devices have counted; a few, so that a search is cheap.
     tallies: RefCell<Vec<(&'static str, u64)>>,
 }
@@ -71,6 +73,8 @@ pub struct Totals {
     pub urbs: u64,
     /// Debug breaks of the framework's verifier.
     pub breaks: u64,
+    /// Blocks that special pool was to guard and had no room for: of these, bad accesses were not seen.
+    pub unguarded: u64,
     /// Allocations, by sort.
     pub allocations: Vec<(Allocation, u64)>,
 }
@@ -83,6 +87,7 @@ impl Totals {
             lower_irps: counters.lower_irps.get(),
             urbs: counters.urbs.get(),
             breaks: counters.breaks.get(),
+            unguarded: counters.unguarded.get(),
             allocations: Allocation::all()
                 .map(|kind| (kind, faults.made(kind)))
                 .collect(),
@@ -118,6 +123,13 @@ impl fmt::Display for Report {
         }
         for violation in &self.violations {
             writeln!(f, "{violation}")?;
+        }
+        if self.totals.unguarded > 0 {
+            writeln!(
+                f,
+                "special pool was full: {} blocks were not guarded",
+                self.totals.unguarded
+            )?;
         }
         write!(
             f,

@@ -73,6 +73,19 @@ fn memory_that_is_ones_own_can_be_used() {
 }
 
 #[test]
+fn blocks_that_are_not_guarded_are_counted() {
+    // Address space is not used twice: seven of these fit, with the page between them.
+    let report = run(|| {
+        for _ in 0..8 {
+            free(pool(2 << 30));
+        }
+    });
+    assert_eq!(report.totals.unguarded, 1);
+    assert!(report.is_clean(), "{report}");
+    assert!(report.to_string().contains("1 blocks were not guarded"));
+}
+
+#[test]
 fn null_is_no_address() {
     for offset in [0, 8, 0x1000] {
         let crash = crash(move || ignore(read(ptr::without_provenance(offset))));

@@ -135,14 +135,17 @@ impl Zeroed {
     pub(crate) fn new(size: usize) -> Option<Self> {
         if let Some(system) = try_current()
             && let Some(special) = &system.special_pool
-            && let Some(memory) = special.allocate(size, system.origin())
         {
-            let special = Some(Rc::clone(special));
-            return Some(Self {
-                memory,
-                size,
-                special,
-            });
+            if let Some(memory) = special.allocate(size, system.origin()) {
+                let special = Some(Rc::clone(special));
+                return Some(Self {
+                    memory,
+                    size,
+                    special,
+                });
+            }
+            let unguarded = &system.counters.unguarded;
+            unguarded.set(unguarded.get() + 1);
         }
         let memory = zeroed(size);
         (!memory.is_null()).then_some(Self {
