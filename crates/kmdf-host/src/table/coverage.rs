@@ -9,7 +9,7 @@ use kmdf_sys::WDFFUNC;
 use super::{FUNCTION_COUNT, NAMES, entries, more_entries, usb_entries};
 
 /// Set to write the document instead of comparing it.
-const WRITE: &str = "KMDF_WRITE_DOCS";
+const WRITE: &str = "UPDATE_DOCS";
 
 fn document() -> String {
     let nothing: [WDFFUNC; FUNCTION_COUNT] = [None; FUNCTION_COUNT];
