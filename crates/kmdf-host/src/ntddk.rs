@@ -23,8 +23,8 @@ use crate::faults::Allocation;
 use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::dispatcher::{Dispatcher, WaitEnd};
 use crate::system::mdl::{Access, Mdl, MdlOwner};
-use crate::system::scheduler::Wake;
 use crate::system::sync::KernelEvent;
+use crate::system::wait::Wake;
 use crate::system::{APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL, System, current, try_current};
 use crate::time::due;
 

@@ -23,7 +23,8 @@ use super::device::Device;
 use super::pnp::PnpState;
 use crate::report::ViolationKind;
 use crate::status::STATUS_POWER_STATE_INVALID;
-use crate::system::scheduler::{Thread, WaitReason, Wake};
+use crate::system::scheduler::Thread;
+use crate::system::wait::{WaitReason, Wake};
 use crate::system::{PASSIVE_LEVEL, System};
 
 /// `WDF_DEVICE_POWER_POLICY_IDLE_SETTINGS` of KMDF 1.7 and 1.9.

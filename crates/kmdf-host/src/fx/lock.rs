@@ -15,7 +15,8 @@ use super::class::{Class, Kind, Obj};
 use super::object::{Level, Object, Scope};
 use crate::report::{BugcheckKind, ViolationKind};
 use crate::system::fail::code;
-use crate::system::scheduler::{Thread, WaitReason, Wake};
+use crate::system::scheduler::Thread;
+use crate::system::wait::{WaitReason, Wake};
 use crate::system::{DISPATCH_LEVEL, PASSIVE_LEVEL, System};
 use crate::time::{Ticks, due};
 

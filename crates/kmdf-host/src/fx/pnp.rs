@@ -13,7 +13,8 @@ use super::device::Device;
 use super::queue::Queue;
 use crate::status::STATUS_DEVICE_POWER_FAILURE;
 use crate::system::System;
-use crate::system::scheduler::{Thread, WaitReason, Wake};
+use crate::system::scheduler::Thread;
+use crate::system::wait::{WaitReason, Wake};
 use crate::trace::Event;
 
 /// Where a device stands.

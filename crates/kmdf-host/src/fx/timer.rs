@@ -19,7 +19,7 @@ use super::lock::CallbackLock;
 use super::object::{Level, Object};
 use super::work::Runs;
 use crate::system::clock::{Due, TimerId};
-use crate::system::scheduler::WaitReason;
+use crate::system::wait::WaitReason;
 use crate::system::{PASSIVE_LEVEL, System};
 use crate::time::{Ticks, due};
 use crate::trace::{Event, TimerChange};

@@ -18,7 +18,8 @@ use super::class::{Kind, Obj};
 use super::device::Device;
 use super::lock::CallbackLock;
 use super::object::{Level, Object};
-use crate::system::scheduler::{Thread, WaitReason, Wake};
+use crate::system::scheduler::Thread;
+use crate::system::wait::{WaitReason, Wake};
 use crate::system::{PASSIVE_LEVEL, System};
 use crate::trace::Event;
 

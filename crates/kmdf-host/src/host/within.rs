@@ -21,7 +21,8 @@ use crate::stop::Stop;
 use crate::system::device::{DeviceObject, DeviceTable};
 use crate::system::irp::{IRP_MJ_READ, Parameters};
 use crate::system::mdl::{Access, Mdl};
-use crate::system::scheduler::{self, WaitReason};
+use crate::system::scheduler;
+use crate::system::wait::WaitReason;
 use crate::time::Ticks;
 use crate::usb::{ConfiguredPipe, UsbDevice};
 

@@ -6,7 +6,7 @@ use kmdf_sys::{SIZE_T, ULONG, ULONG64, ULONGLONG};
 
 use super::enter;
 use crate::report::ViolationKind;
-use crate::system::scheduler::WaitReason;
+use crate::system::wait::WaitReason;
 use crate::time::Ticks;
 
 /// The longest stall that the documentation allows, in microseconds.

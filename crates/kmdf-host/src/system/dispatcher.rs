@@ -12,8 +12,9 @@ use kmdf_sys::{_DISPATCHER_HEADER, _KDPC, _KMUTANT, _KSEMAPHORE, _KTIMER, PDEVIC
 
 use super::System;
 use super::clock::{Due, TimerId};
-use super::scheduler::{Thread, WaitReason, Wake};
+use super::scheduler::Thread;
 use super::slab::Slab;
+use super::wait::{WaitReason, Wake};
 use crate::fx::driver::DriverNumber;
 use crate::fx::lock::Exclusion;
 use crate::report::{Origin, ViolationKind};

@@ -1,7 +1,7 @@
 //! Bugchecks, violations and everything else that ends or blames.
 
 use super::System;
-use super::scheduler::WaitReason;
+use super::wait::WaitReason;
 use crate::fx::object::Object;
 use crate::report::{BugcheckKind, Place, Subject, Violation, ViolationKind};
 use crate::stop::{Bugcheck, Stop, WDF_VIOLATION};

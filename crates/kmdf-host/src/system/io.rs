@@ -12,7 +12,8 @@ use super::System;
 use super::device::{DeviceObject, DeviceTable, IoType};
 use super::irp::{Allocator, IRP_MJ_READ, IRP_MJ_WRITE, Irp, Method, Parameters};
 use super::mdl::{Access, MdlOwner};
-use super::scheduler::{Thread, WaitReason, Wake};
+use super::scheduler::Thread;
+use super::wait::{WaitReason, Wake};
 use crate::report::Origin;
 use crate::trace::Event;
 

@@ -15,7 +15,7 @@ use crate::fx::driver::DriverNumber;
 use crate::fx::object::Object;
 use crate::lower::Lower;
 use crate::report::{BugcheckKind, ViolationKind};
-use crate::system::scheduler::WaitReason;
+use crate::system::wait::WaitReason;
 use crate::trace::{Actor, Event, IrpId, ThreadId};
 
 /// Marks addresses of IRPs.

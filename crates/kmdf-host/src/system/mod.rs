@@ -18,6 +18,7 @@ pub(crate) mod scheduler;
 pub(crate) mod slab;
 pub(crate) mod special_pool;
 pub(crate) mod sync;
+pub(crate) mod wait;
 
 use core::cell::{Cell, RefCell};
 use core::ptr;

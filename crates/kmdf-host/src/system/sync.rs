@@ -10,7 +10,8 @@ use std::rc::Rc;
 use kmdf_sys::_KEVENT;
 
 use super::System;
-use super::scheduler::{Thread, WaitReason, Wake};
+use super::scheduler::Thread;
+use super::wait::{WaitReason, Wake};
 use crate::time::Ticks;
 
 /// Threads that wait for kernel events, by the event's address.

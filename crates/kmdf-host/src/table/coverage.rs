@@ -6,14 +6,14 @@ use std::{env, fs};
 
 use kmdf_sys::WDFFUNC;
 
-use super::{FUNCTION_COUNT, NAMES, entries, more_entries, usb_entries};
+use super::{FUNCTION_COUNT, NAMES, device_entries, entries, usb_entries};
 
 /// Set to write the document instead of comparing it.
 const WRITE: &str = "UPDATE_DOCS";
 
 fn document() -> String {
     let nothing: [WDFFUNC; FUNCTION_COUNT] = [None; FUNCTION_COUNT];
-    let table = more_entries::fill(usb_entries::fill(entries::fill(nothing)));
+    let table = device_entries::fill(usb_entries::fill(entries::fill(nothing)));
     let modelled = table.iter().filter(|entry| entry.is_some()).count();
     let mut text = format!(
         "# Which WDF functions the model has\n\n\

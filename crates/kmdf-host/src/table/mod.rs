@@ -1,13 +1,14 @@
 //! The WDF function table: the seam between drivers and the model.
 //!
-//! [`entries`] and [`usb_entries`] declare each modelled DDI once. From it come the functions that drivers call, in the host's C convention,
-//! and the static table; every other place of the table holds a function that stops the run and names itself. The table is
-//! the same for all hosts; a call finds its host through the operating-system thread it is made on.
+//! [`entries`], [`device_entries`] and [`usb_entries`] declare each modelled DDI once. From it come the functions that drivers
+//! call, in the host's C convention, and the static table; every other place of the table holds a function that stops the
+//! run and names itself. The table is the same for all hosts; a call finds its host through the operating-system thread it is
+//! made on.
 
 #[cfg(test)]
 mod coverage;
+mod device_entries;
 mod entries;
-mod more_entries;
 mod symbols;
 mod usb_entries;
 
@@ -26,7 +27,7 @@ pub(crate) const FUNCTION_COUNT: usize = 458;
 
 /// The table.
 pub(crate) static TABLE: [WDFFUNC; FUNCTION_COUNT] =
-    more_entries::fill(usb_entries::fill(entries::fill(table_of_missing())));
+    device_entries::fill(usb_entries::fill(entries::fill(table_of_missing())));
 
 /// `WDF_DRIVER_GLOBALS`, one block for all drivers and hosts of the process.
 ///

@@ -23,7 +23,8 @@ use crate::fx::target::submit::{SendOptions, Submitted};
 use crate::fx::target::{IoTarget, TargetState};
 use crate::report::ViolationKind;
 use crate::system::System;
-use crate::system::scheduler::{Thread, WaitReason, Wake};
+use crate::system::scheduler::Thread;
+use crate::system::wait::{WaitReason, Wake};
 
 const DEFAULT_READS: u8 = 2;
 const MAXIMUM_READS: u8 = 10;

@@ -14,7 +14,7 @@ use crate::fx::request::{Place, Request};
 use crate::system::irp::{
     CancelRoutine, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE,
 };
-use crate::system::scheduler::Wake;
+use crate::system::wait::Wake;
 use crate::system::{APC_LEVEL, PASSIVE_LEVEL, System};
 
 impl System {

@@ -7,7 +7,7 @@ use crate::fx::class::Obj;
 use crate::fx::request::{Request, StopState};
 use crate::report::ViolationKind;
 use crate::system::System;
-use crate::system::scheduler::{WaitReason, Wake};
+use crate::system::wait::{WaitReason, Wake};
 
 /// Where a queue stands in a power transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

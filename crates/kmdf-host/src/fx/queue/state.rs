@@ -13,7 +13,7 @@ use crate::fx::class::Obj;
 use crate::fx::object::Object;
 use crate::fx::request::Request;
 use crate::system::fail::code;
-use crate::system::scheduler::WaitReason;
+use crate::system::wait::WaitReason;
 use crate::system::{PASSIVE_LEVEL, System};
 use crate::trace::Event;
 

@@ -14,7 +14,7 @@ use super::{IoTarget, TargetState};
 use crate::fx::class::Obj;
 use crate::fx::object::Object;
 use crate::fx::request::Request;
-use crate::system::scheduler::{WaitReason, Wake};
+use crate::system::wait::{WaitReason, Wake};
 use crate::system::{DISPATCH_LEVEL, PASSIVE_LEVEL, System};
 
 /// Requests that were taken from a target's list.

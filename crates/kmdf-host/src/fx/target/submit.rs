@@ -19,7 +19,7 @@ use crate::system::System;
 use crate::system::clock::Due;
 use crate::system::fail::{code, request_error};
 use crate::system::irp::{CancelRoutine, Completion, Irp};
-use crate::system::scheduler::Wake;
+use crate::system::wait::Wake;
 use crate::time::due;
 use crate::trace::Event;
 

@@ -13,7 +13,7 @@ use super::submit::{SendOptions, Submitted};
 use crate::fx::class::Obj;
 use crate::fx::request::{Request, Routine, Source};
 use crate::system::irp::{IRP_MJ_READ, IRP_MJ_WRITE};
-use crate::system::scheduler::{WaitReason, Wake};
+use crate::system::wait::{WaitReason, Wake};
 use crate::system::{PASSIVE_LEVEL, System};
 use crate::time::due;
 

@@ -1,4 +1,4 @@
-//! The DDIs of control devices, idling, properties, the registry, lookaside lists and interrupts, as [`super::entries`] declares
+//! The DDIs of control devices, idling, device properties, the registry and lookaside lists, as [`super::entries`] declares
 //! the others.
 
 use kmdf_sys::*;
