@@ -401,8 +401,8 @@ unsafe fn slot<'a, C: Context>(object: ffi::WDFOBJECT) -> Option<&'a Slot<C>> {
 pub(crate) unsafe fn initialise<C: Context>(object: ffi::WDFOBJECT, value: C) {
     // SAFETY: the object is live, by the caller's word.
     if let Some(slot) = unsafe { slot::<C>(object) } {
-        // SAFETY: nobody else can see the object, so that the value is not read or written
-        // meanwhile.
+        // SAFETY: `ready` is not set yet, so nobody reads the value, and nobody else writes it, by
+        // the caller's word.
         unsafe { (*slot.value.get()).write(value) };
         // INVARIANT: the value was written just above.
         slot.ready.store(true, Ordering::Release);

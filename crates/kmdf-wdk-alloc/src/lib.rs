@@ -18,7 +18,7 @@ use core::alloc::{GlobalAlloc, Layout};
 /// and the tests included, so there it is the standard library's: what a driver allocates through the crate `alloc` is not
 /// accounted for.
 ///
-/// Pool is aligned to 16 bytes; like `wdk-alloc`, it does not give more.
+/// Pool is aligned to 16 bytes: an allocation that asks for more fails.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WdkAllocator;
 
@@ -29,8 +29,13 @@ mod backend {
     use kmdf_sys::{POOL_FLAG_NON_PAGED, ULONG};
 
     const TAG: ULONG = u32::from_ne_bytes(*b"rust");
+    /// How pool of less than a page is aligned on 64-bit Windows.
+    const ALIGNMENT: usize = 16;
 
     pub(super) unsafe fn allocate(layout: Layout) -> *mut u8 {
+        if layout.align() > ALIGNMENT {
+            return core::ptr::null_mut();
+        }
         // SAFETY: nonpaged pool may be allocated up to DISPATCH_LEVEL, where alone a driver may allocate.
         unsafe { ExAllocatePool2(POOL_FLAG_NON_PAGED, layout.size() as u64, TAG) }.cast()
     }
@@ -59,8 +64,8 @@ mod backend {
     }
 }
 
-// SAFETY: neither backend unwinds, both give memory of at least the size of the layout that nobody else has until it is
-// freed. The alignment is that of the layout with the standard library, and of pool otherwise, as documented.
+// SAFETY: neither backend unwinds; both give memory of at least the size of the layout, aligned as it asks, that nobody else
+// has until it is freed, or NULL.
 unsafe impl GlobalAlloc for WdkAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the same contract.

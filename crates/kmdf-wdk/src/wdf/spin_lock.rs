@@ -18,7 +18,7 @@ impl SpinLock {
     /// The status of `WdfSpinLockCreate`.
     pub fn try_new(attributes: &mut WDF_OBJECT_ATTRIBUTES) -> Result<Self, NTSTATUS> {
         let mut handle = ptr::null_mut();
-        // SAFETY: attributes and result are valid during the call.
+        // SAFETY: attributes and result are borrowed for the call; what they point to is the promise of the module.
         let status = unsafe {
             call_unsafe_wdf_function_binding!(WdfSpinLockCreate, attributes, &raw mut handle)
         };
@@ -40,13 +40,13 @@ impl SpinLock {
 
     /// `WdfSpinLockAcquire`.
     pub fn acquire(&self) {
-        // SAFETY: the handle came from `WdfSpinLockCreate`.
+        // SAFETY: the handle came from `WdfSpinLockCreate`; that its object still exists is the promise of the module.
         unsafe { call_unsafe_wdf_function_binding!(WdfSpinLockAcquire, self.handle) };
     }
 
     /// `WdfSpinLockRelease`.
     pub fn release(&self) {
-        // SAFETY: the handle came from `WdfSpinLockCreate`.
+        // SAFETY: the handle came from `WdfSpinLockCreate`; that its object still exists is the promise of the module.
         unsafe { call_unsafe_wdf_function_binding!(WdfSpinLockRelease, self.handle) };
     }
 }

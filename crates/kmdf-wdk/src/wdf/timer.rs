@@ -22,7 +22,7 @@ impl Timer {
         attributes: &mut WDF_OBJECT_ATTRIBUTES,
     ) -> Result<Self, NTSTATUS> {
         let mut handle = ptr::null_mut();
-        // SAFETY: configuration, attributes and result are valid during the call.
+        // SAFETY: all three are borrowed for the call; what they point to is the promise of the module.
         let status = unsafe {
             call_unsafe_wdf_function_binding!(WdfTimerCreate, config, attributes, &raw mut handle)
         };
@@ -48,7 +48,7 @@ impl Timer {
     /// `WdfTimerStart`: whether the timer was running already.
     #[must_use]
     pub fn start(&self, due_time: i64) -> bool {
-        // SAFETY: the handle came from `WdfTimerCreate`.
+        // SAFETY: the handle came from `WdfTimerCreate`; that its object still exists is the promise of the module.
         let running =
             unsafe { call_unsafe_wdf_function_binding!(WdfTimerStart, self.handle, due_time) };
         running != 0
@@ -57,7 +57,7 @@ impl Timer {
     /// `WdfTimerStop`: whether the timer was running.
     #[must_use]
     pub fn stop(&self, wait: bool) -> bool {
-        // SAFETY: the handle came from `WdfTimerCreate`.
+        // SAFETY: the handle came from `WdfTimerCreate`; that its object still exists is the promise of the module.
         let running =
             unsafe { call_unsafe_wdf_function_binding!(WdfTimerStop, self.handle, u8::from(wait)) };
         running != 0
